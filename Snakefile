@@ -1,0 +1,58 @@
+# Faultline: layered-oxide cathode particles from the furnace to their cracks.
+#
+#   snakemake                                    the study in config/config.yaml
+#   snakemake --configfile config/quick.yaml     another study
+#   snakemake -n                                 what would run
+#
+# Each stage has its rule in workflow/rules/, its script in workflow/scripts/ and its package in workflow/faultline/.
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/microstructure.smk"
+include: "workflow/rules/defects.smk"
+include: "workflow/rules/exposure.smk"
+include: "workflow/rules/cycling.smk"
+include: "workflow/rules/cracks.smk"
+include: "workflow/rules/interface.smk"
+include: "workflow/rules/observables.smk"
+include: "workflow/rules/reports.smk"
+include: "workflow/rules/gate.smk"
+include: "workflow/rules/vtu.smk"
+
+
+localrules:
+    all,
+    reports,
+    gate,
+    vtu,
+    manifest,
+    comparisons,
+
+
+rule all:
+    default_target: True
+    input:
+        REPORTS,
+        rules.comparisons.output,
+        rules.gate.output,
+
+
+rule reports:
+    input:
+        REPORTS,
+
+
+rule vtu:
+    input:
+        VTU_FILES,
+
+
+onsuccess:
+    print(closing_words(REPORTS), file=sys.stderr)
+
+
+onerror:
+    print(failure_words(), file=sys.stderr)

@@ -1,0 +1,161 @@
+"""Counting on hand-made cracks, and glide of the layers."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from faultline.cracks import (
+    BasalGlide,
+    failed_fraction,
+    failed_length,
+    first_crack,
+    fragment_of_block,
+    fragments,
+    opening_area,
+    plastic_work,
+    surface_connected,
+    surface_connected_length,
+)
+from faultline.crystal import (
+    hexagonal_stiffness,
+    rotate_stiffness,
+    rotate_strain,
+    rotate_voigt_stress_to_crystal,
+)
+from faultline.mechanics import BondedSolid
+from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL_BOND, rectangle_particle
+
+UM = 1e-6
+
+
+@pytest.fixture
+def particle():
+    """4 x 2 um: a grain boundary at x = 2, basal planes at y = 1 in both grains; every face is 1 um long."""
+    return rectangle_particle(
+        (4 * UM, 2 * UM), (4, 2), block_of=lambda p: p[:, 1] // UM, grain_of=lambda p: p[:, 0] > 2 * UM
+    )
+
+
+def at(particle, x=None, y=None):
+    """Which faces have their midpoint on x or y (um)."""
+    wanted = np.ones(particle.n_interfaces, bool)
+    for axis, value in enumerate((x, y)):
+        if value is not None:
+            wanted &= np.abs(particle.interface_midpoint[:, axis] / UM - value) < 1e-6
+    return wanted
+
+
+def test_failed_length_and_fraction_by_kind(particle):
+    assert particle.n_interfaces == 6
+    damage = np.zeros((6, 2))
+    damage[at(particle, x=2, y=0.5)] = 1.0
+    damage[at(particle, x=0.5, y=1), 0] = 1.0  # half of a basal face
+    damage[at(particle, x=1.5, y=1)] = 0.98  # not yet
+    assert failed_length(particle, damage) == pytest.approx(1.5 * UM)
+    assert failed_fraction(particle, damage) == pytest.approx(1.5 / 6)
+    assert failed_fraction(particle, damage, GRAIN_BOUNDARY) == pytest.approx(1 / 2)
+    assert failed_fraction(particle, damage, BASAL_PLANE) == pytest.approx(0.5 / 4)
+    assert failed_fraction(particle, damage, SHELL_BOND) == 0.0
+    assert failed_fraction(particle, damage, threshold=0.9) == pytest.approx(2.5 / 6)
+    assert failed_fraction(particle, damage.max(axis=1)) == pytest.approx(2 / 6)
+
+
+def test_only_cracks_that_reach_the_surface_count_as_connected(particle):
+    damage = np.zeros(6)
+    damage[at(particle, x=1.5, y=1)] = 1.0  # from the inner triple point leftwards: buried
+    assert surface_connected_length(particle, damage) == 0.0
+    damage[at(particle, x=2, y=0.5)] = 1.0  # opens the way to the lower surface
+    assert surface_connected_length(particle, damage) == pytest.approx(2 * UM)
+    np.testing.assert_array_equal(surface_connected(particle, damage).all(axis=1), damage > 0)
+
+
+def test_a_half_failed_face_does_not_conduct(particle):
+    damage = np.zeros((6, 2))
+    outer, inner = at(particle, x=0.5, y=1), at(particle, x=1.5, y=1)
+    touches_surface = particle.vertices[particle.interface_faces[outer][0], 0] < 1e-12
+    damage[np.flatnonzero(outer)[0], touches_surface] = 1.0
+    damage[inner] = 1.0
+    assert surface_connected_length(particle, damage) == pytest.approx(0.5 * UM)
+
+
+def test_fragments_part_only_when_every_face_between_them_fails(particle):
+    damage = np.zeros(6)
+    assert fragments(particle, damage) == 1
+    damage[at(particle, y=1)] = 1.0
+    assert fragments(particle, damage) == 2
+    damage[at(particle, x=2, y=0.5)] = 1.0
+    assert fragments(particle, damage) == 3
+    labels = fragment_of_block(particle, damage)
+    upper = np.unique(labels[particle.block[particle.cell_centroid[:, 1] > UM]])
+    assert len(upper) == 1
+
+
+def test_opening_area_counts_gaps_not_contact(particle):
+    jump = np.zeros((6, 2, 3))
+    jump[0, :, 0] = 4e-9, 2e-9
+    jump[1, :, 0] = -5e-9
+    jump[2, :, 1] = 7e-9
+    assert opening_area(particle, jump) == pytest.approx(3e-9 * UM)
+
+
+def test_first_crack():
+    assert first_crack([0, 0, 0.02, 0.1]) == 2
+    assert first_crack([0, 0, 0.02, 0.1], smallest=0.05) == 3
+    assert first_crack([0, 0]) is None
+
+
+C44, CRSS = 59e9, 100e6
+NMC811 = hexagonal_stiffness(259e9, 107e9, 75e9, 194e9, C44)
+
+
+def random_rotations(n, seed=0):
+    return Rotation.random(n, random_state=seed).as_matrix()
+
+
+def test_glide_is_traceless_and_returns_a_held_cell_to_the_critical_stress():
+    orientation = random_rotations(50)
+    stress = 2e8 * np.random.default_rng(1).standard_normal((50, 6))
+    glide = BasalGlide(C44).update(stress, orientation, CRSS)
+    np.testing.assert_allclose(glide[:, :3].sum(axis=1), 0, atol=1e-15)
+
+    def resolved(s):
+        crystal = rotate_voigt_stress_to_crystal(s, orientation)
+        return np.hypot(crystal[:, 3], crystal[:, 4])
+
+    relaxed = stress - np.einsum("nij,nj->ni", rotate_stiffness(NMC811, orientation), glide)
+    np.testing.assert_allclose(resolved(relaxed), np.minimum(resolved(stress), CRSS), rtol=1e-9)
+    assert (resolved(stress) > CRSS).any() and (resolved(stress) < CRSS).any()
+    assert np.all(glide[resolved(stress) < CRSS] == 0)
+
+
+def test_glide_alternating_with_equilibrium_converges_and_dissipates():
+    particle = rectangle_particle(
+        (8 * UM, 8 * UM), (8, 8), grain_of=lambda p: p[:, 0] // (2 * UM) + 4 * (p[:, 1] // (4 * UM)),
+        orientation=random_rotations(8, seed=2),
+    )  # fmt: skip
+    axes = particle.cell_orientation
+    solid = BondedSolid(particle, rotate_stiffness(NMC811, axes))
+    eigenstrain = rotate_strain(np.tile([-0.01, -0.01, 0.02], (particle.n_cells, 1)), axes)
+    glide, plastic, energies, peaks = np.zeros_like(eigenstrain), 0.0, [], []
+    state = solid.solve(eigenstrain)
+    for _ in range(60):
+        crystal = rotate_voigt_stress_to_crystal(state.stress, axes)
+        peaks.append(np.hypot(crystal[:, 3], crystal[:, 4]).max())
+        energies.append(state.energy)
+        step = BasalGlide(C44).update(state.stress, axes, CRSS)
+        glide += step
+        after = solid.solve(eigenstrain + glide)
+        plastic += plastic_work((state.stress + after.stress) / 2, step, particle.cell_area)
+        state = after
+    assert peaks[0] > 5 * CRSS
+    assert np.all(np.diff(peaks) < 0)
+    assert peaks[-1] < 1.03 * CRSS
+    assert np.all(np.diff(energies) <= 0)
+    assert plastic == pytest.approx(energies[0] - state.energy, rel=1e-9)  # all that is lost is plastic work
+
+
+def test_infinite_critical_stress_means_no_glide():
+    stress = 1e10 * np.ones((2, 6))
+    crss = np.array([CRSS, np.inf])
+    glide = BasalGlide(C44).update(stress, np.tile(np.eye(3), (2, 1, 1)), crss)
+    assert np.abs(glide[0]).max() > 0 and np.all(glide[1] == 0)

@@ -1,0 +1,204 @@
+"""Physics that no single key can get wrong alone: checks across the blocks of a case.
+
+Every check yields (part, key path, message); the part ("case", "material", "shell") tells whose key it is.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from faultline.config.case import Case
+from faultline.config.models import MaterialSettings
+from faultline.config.tree import KeyPath
+
+Finding = tuple[str, KeyPath, str]
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
+ELEMENTS_IN_COHESIVE_ZONE = 3  # Turon et al., Eng. Fract. Mech. 74 (2007) 1665: three elements at least
+_CORE_NEEDS = (
+    "alkali",
+    "molar_mass",
+    "maximum_concentration",
+    "initial_site_fraction",
+    "nominal_site_fraction_change",
+    "minimum_ocv_slope",
+    "diffusivity",
+    "kinetics",
+    "elasticity",
+    "lattice",
+    "ocv",
+)
+
+
+def missing_blocks(case: Case) -> Iterator[Finding]:
+    """What the case needs of its materials and what their files lack."""
+    needs = [("material", block, "every case needs it") for block in _CORE_NEEDS]
+    if case.environment is not None:
+        needs.append(("material", "air", "`exposure.environment` is set"))
+    if case.electrolyte is not None:
+        needs.append(("material", "electrolyte_corrosion", "`interface.electrolyte` is set"))
+    if case.shell is not None:
+        needs += [("shell", block, "the material is a shell") for block in ("elasticity", "diffusivity")]
+        needs.append(("shell", "maximum_concentration", "the shell's resistance follows from it"))
+    for part, block, why in needs:
+        material = case.material if part == "material" else case.shell
+        if getattr(material, block) is None:
+            yield part, (block,), f"is missing; {why} (case {case.name})"
+    yield from _missing_interfaces(case)
+
+
+def _missing_interfaces(case: Case) -> Iterator[Finding]:
+    geometry = case.settings.microstructure
+    wanted = {
+        "grain_boundary": geometry.grains.count > 1 or geometry.shape == "image",
+        "basal": geometry.basal_planes is not None,
+        "shell": geometry.shell is not None,
+    }
+    for kind, needed in wanted.items():
+        if needed and getattr(case.material.interfaces, kind, None) is None:
+            yield "material", ("interfaces", kind), f"is missing; case {case.name} has such interfaces"
+
+
+def glide_is_known(case: Case) -> Iterator[Finding]:
+    """Two-way coupling relieves stress by glide of layers, so the stress at which they glide is needed."""
+    if case.coupling == "two_way" and case.settings.cracks.glide and case.material.glide is None:
+        yield (
+            "material",
+            ("glide",),
+            f"is missing; case {case.name} couples two_way with `cracks.glide: true`",
+        )
+
+
+def initial_state_is_in_the_tables(case: Case) -> Iterator[Finding]:
+    """Tables must hold the state that cycling starts from."""
+    start = case.material.initial_site_fraction.value
+    for name, table in (("lattice", case.material.lattice), ("ocv", case.material.ocv)):
+        low, high = table.site_fraction[0], table.site_fraction[-1]
+        if not low <= start <= high:
+            message = f"{start:g} lies outside the {name} table ({low:g} to {high:g})"
+            yield "material", ("initial_site_fraction",), message
+
+
+def shape_has_its_keys(case: Case) -> Iterator[Finding]:
+    """Disc, platelet and image each have keys of their own."""
+    geometry = case.settings.microstructure
+    for key, shape in (("image", "image"), ("size", "platelet")):
+        given = getattr(geometry, key) is not None
+        if given and geometry.shape != shape:
+            message = f"is given, but the shape is {geometry.shape}; write `shape: {shape}` or leave it out"
+            yield "case", ("microstructure", key), message
+        if not given and geometry.shape == shape:
+            yield "case", ("microstructure", key), f"is missing; shape {shape} needs it"
+
+
+def shell_is_thinner_than_the_particle(case: Case) -> Iterator[Finding]:
+    """A shell lies around the particle and is part of its radius."""
+    geometry = case.settings.microstructure
+    if geometry.shell is not None and geometry.shell.thickness >= geometry.extent:
+        given, limit = _um(geometry.shell.thickness), _um(geometry.extent)
+        message = f"{given} is not thinner than the particle; allowed: below {limit}"
+        yield "case", ("microstructure", "shell", "thickness"), message
+
+
+def elements_are_small_enough(case: Case) -> Iterator[Finding]:
+    """Triangles must resolve the particle, the lamellae and the cohesive zone l = E G_c / t_n^2."""
+    geometry, path = case.settings.microstructure, ("microstructure", "element_size")
+    limits: list[tuple[float, str]] = [(geometry.extent / 2, "half the particle's radius or half-width")]
+    if geometry.basal_planes is not None:
+        limits.append((geometry.basal_planes.spacing, "the basal spacing"))
+    for kind, length in cohesive_zones(case.material).items():
+        if kind != "basal" or geometry.basal_planes is not None:
+            words = f"a third of the {kind} cohesive zone E G_c / t_n^2"
+            limits.append((length / ELEMENTS_IN_COHESIVE_ZONE, words))
+    limit, words = min(limits)
+    if geometry.element_size > limit * (1 + 1e-9):
+        yield (
+            "case",
+            path,
+            f"{_um(geometry.element_size)} is too coarse; allowed: at most {_um(limit)}, {words}",
+        )
+
+
+def cohesive_zones(material: MaterialSettings) -> dict[str, float]:
+    """Length of the cohesive zone of each kind of interface, E G_c / t_n^2 (m)."""
+    kinds = ("grain_boundary", "basal", "shell")
+    laws = {kind: getattr(material.interfaces, kind, None) for kind in kinds}
+    modulus = material.elasticity.largest_modulus
+    return {
+        kind: modulus * law.toughness_normal.value / law.tensile_strength.value**2
+        for kind, law in laws.items()
+        if law
+    }
+
+
+def cutoffs_lie_in_the_ocv_table(case: Case) -> Iterator[Finding]:
+    """A cutoff outside the table could be reached by extrapolation only."""
+    low, high = min(case.material.ocv.voltage), max(case.material.ocv.voltage)
+    for step in case.steps:
+        for voltage in (step.voltage, step.until_voltage):
+            if voltage is not None and not low <= voltage <= high:
+                allowed = f"the OCV table of {case.settings.material}; allowed: {low:g} V to {high:g} V"
+                yield "case", ("protocol",), f"'{step.text}': {voltage:g} V lies outside {allowed}"
+
+
+def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
+    """A gas acts over a time."""
+    exposure = case.settings.exposure
+    if exposure.environment is not None and not exposure.duration:
+        yield "case", ("exposure", "duration"), "is missing; an environment acts over a time, such as 48 h"
+    if exposure.environment is None and exposure.duration:
+        yield "case", ("exposure", "duration"), "is given without an environment; name a gas or leave it out"
+
+
+def numbers_fit_the_law(case: Case) -> Iterator[Finding]:
+    """An interface must be elastic before it softens: penalty stiffness above t_n^2 / (2 G_c)."""
+    penalty = case.settings.cracks.penalty_stiffness
+    for kind in ("grain_boundary", "basal", "shell"):
+        law = getattr(case.material.interfaces, kind, None)
+        if law is None:
+            continue
+        least = max(
+            law.tensile_strength.value**2 / (2 * law.toughness_normal.value),
+            law.shear_strength.value**2 / (2 * law.toughness_shear.value),
+        )
+        if penalty <= least:
+            message = f"{penalty:.3g} Pa/m is too soft for {kind}; allowed: above {least:.3g} Pa/m"
+            yield "case", ("cracks", "penalty_stiffness"), message
+
+
+Check = Callable[[Case], Iterator[Finding]]
+_SHAPE_CHECKS: tuple[Check, ...] = (
+    shape_has_its_keys,
+    shell_is_thinner_than_the_particle,
+    exposure_has_a_duration,
+)
+_CHECKS: tuple[Check, ...] = (
+    glide_is_known,
+    initial_state_is_in_the_tables,
+    elements_are_small_enough,
+    cutoffs_lie_in_the_ocv_table,
+    numbers_fit_the_law,
+)
+
+
+def check_case(case: Case) -> Iterator[Finding]:
+    """All findings; checks that read the material wait until its blocks are complete."""
+    for check in _SHAPE_CHECKS:
+        yield from check(case)
+    missing = list(missing_blocks(case))
+    yield from missing
+    if not missing:
+        for check in _CHECKS:
+            yield from check(case)
+
+
+def image_problem(file: str, root: Path) -> str | None:
+    """What is wrong with an image's name, or None."""
+    path = (root / file).resolve()
+    if not path.is_relative_to(root.resolve()):
+        return f"'{file}' lies outside the project folder; copy it into the project"
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return f"'{file}' is not an image; allowed: {', '.join(IMAGE_SUFFIXES)}"
+    return None if path.is_file() else f"there is no file '{file}' in the project folder"
+
+
+def _um(length: float) -> str:
+    return f"{length * 1e6:.3g} um"

@@ -1,0 +1,379 @@
+"""Reads a study and everything it names, and reports every mistake at once."""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from faultline.config import tables
+from faultline.config.case import Case, Study
+from faultline.config.checks import check_case, image_problem
+from faultline.config.models import (
+    CaseSettings,
+    ElectrolyteSettings,
+    GasSettings,
+    MaterialSettings,
+    ProtocolSettings,
+    Sourced,
+    StudySettings,
+)
+from faultline.config.protocol import Step, parse_step
+from faultline.config.tree import KeyPath, Origin, Problems, Tree, merge, nearest, read_yaml
+from faultline.config.validation import model_of, quantity_of, validate
+from faultline.quantities import Quantity
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_SWEEP_HINT = "expected: a dotted key and a list of values, `cracks.viscosity: [1e13 Pa/m, 2e13 Pa/m]`"
+_NOT_INHERITED = ("title", "comment", "sweep", "extends")
+
+
+def load_study(path: Path | str, root: Path | str = ".") -> Study:
+    """Read a study file and resolve all its cases.
+
+    Args:
+        path: study file, relative to ``root`` or absolute.
+        root: project folder, which holds ``config/``.
+
+    Raises:
+        UserError: one line per mistake, over all files, each with file, line, key and what is allowed.
+    """
+    problems = Problems()
+    study = _Loader(Path(root), problems).study(Path(path))
+    problems.raise_if_any()
+    assert study is not None  # nothing is missing without a problem being noted
+    return study
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A case before it is resolved: one member of a sweep, one seed."""
+
+    id: str
+    name: str
+    seed: int
+    tree: Tree
+
+
+@dataclass
+class _Loader:
+    root: Path
+    problems: Problems
+    files: dict[str, Tree | None] = field(default_factory=dict)
+    resolved: dict[int, Case | None] = field(default_factory=dict)
+
+    def study(self, path: Path) -> Study | None:
+        shown = self._shown(self.root / path)
+        if not (self.root / path).is_file():
+            known = [file.relative_to(self.root).as_posix() for file in self.root.glob("config/*.yaml")]
+            self.problems.add(Origin(shown), f"there is no such study file{nearest(shown, known)}")
+            return None
+        tree = self._file(shown)
+        if tree is None:
+            return None
+        settings = validate(StudySettings, tree, self.problems)
+        if "extends" in (tree.data.get("overrides") or ()):
+            self.problems.add(
+                tree.origin(("overrides", "extends")), "cannot stand here; write it in the case"
+            )
+        names = tree.data.get("cases")
+        names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        variants = list(
+            itertools.chain.from_iterable(self._variants(name, i, tree) for i, name in enumerate(names))
+        )
+        self._report_twins(variants, tree)
+        ids = {variant.id for variant in variants}
+        cases = [case for variant in variants if (case := self._case(variant, ids)) is not None]
+        if settings is None:
+            return None
+        self._check_comparisons(settings, tree)
+        return Study(settings, shown, self.root, tuple(cases))
+
+    # ---- files
+
+    def _shown(self, path: Path) -> str:
+        full, root = path.resolve(), self.root.resolve()
+        return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(path)
+
+    def _file(self, shown: str) -> Tree | None:
+        if shown not in self.files:
+            self.files[shown] = read_yaml(self.root / shown, shown, self.problems)
+        return self.files[shown]
+
+    def _named(self, folder: str, name: object, origin: Origin, suffix: str = ".yaml") -> Tree | None:
+        """The file config/<folder>/<name><suffix>; an unknown name is reported with the nearest one."""
+        known = self._names(folder, suffix)
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name not in known:
+            self.problems.add(origin, f"there is no '{name}' in config/{folder}/{nearest(name, known)}")
+            return None
+        return self._file(f"config/{folder}/{name}{suffix}")
+
+    def _names(self, folder: str, suffix: str) -> list[str]:
+        base = self.root / "config" / folder
+        return [file.relative_to(base).as_posix().removesuffix(suffix) for file in base.glob(f"*{suffix}")]
+
+    # ---- cases
+
+    def _inherited(self, name: object, origin: Origin, chain: tuple[str, ...] = ()) -> Tree | None:
+        """A case file merged over the cases it extends."""
+        tree = self._named("cases", name, origin)
+        if tree is None or not isinstance(name, str):
+            return None
+        parent = tree.data.get("extends")
+        if parent is None:
+            return tree
+        if parent in (*chain, name):
+            circle = " -> ".join((*chain, name, str(parent)))
+            self.problems.add(tree.origin(("extends",)), f"goes in a circle: {circle}")
+            return None
+        base = self._inherited(parent, tree.origin(("extends",)), (*chain, name))
+        if base is None:
+            return None
+        merged = merge(base.without(*_NOT_INHERITED), tree)
+        return Tree(merged.data, {**merged.origins, (): tree.origin(())})
+
+    def _variants(self, name: str, index: int, study: Tree) -> Iterator[_Variant]:
+        """The members of a case's sweep and its seeds."""
+        tree = self._inherited(name, study.origin(("cases", index)))
+        if tree is None:
+            return
+        overrides = study.branch("overrides")
+        if isinstance(overrides.data, dict):
+            tree = merge(tree, overrides)
+        seeds = study.data.get("seeds") if study.data.get("seeds") is not None else tree.data.get("seeds", 1)
+        count = seeds if isinstance(seeds, int) and 1 <= seeds <= 1000 else 1
+        for suffix, member in self._sweep(tree):
+            for seed in range(1, count + 1):
+                yield _Variant(f"{name}{suffix}" + (f".s{seed}" if count > 1 else ""), name, seed, member)
+
+    def _sweep(self, tree: Tree) -> Iterator[tuple[str, Tree]]:
+        sweep = tree.data.get("sweep") or {}
+        if not isinstance(sweep, dict) or not all(isinstance(v, list) and v for v in sweep.values()):
+            self.problems.add(tree.origin(("sweep",)), _SWEEP_HINT)
+            return
+        for values in itertools.product(*sweep.values()):
+            member, suffix = tree, ""
+            for key, value in zip(sweep, values, strict=True):
+                head, _, rest = key.partition(".")
+                path = [head, rest] if head == "material_changes" else key.split(".")
+                member = member.replaced(path, value, tree.origin(("sweep", key)))
+                slug = re.sub(r"[^A-Za-z0-9.+-]", "", str(value)).lstrip(".")
+                suffix += f".{path[-1].rsplit('.', 1)[-1]}-{slug}"
+            yield suffix, member
+
+    def _report_twins(self, variants: list[_Variant], tree: Tree) -> None:
+        seen: set[str] = set()
+        for variant in variants:
+            if variant.id in seen:
+                message = f"the case '{variant.id}' comes up twice; names must differ"
+                self.problems.add(tree.origin(("cases",)), message)
+            seen.add(variant.id)
+
+    def _case(self, variant: _Variant, ids: set[str]) -> Case | None:
+        key = id(variant.tree)  # the seeds of a case share its tree, and `variants` keeps it alive
+        if key not in self.resolved:
+            self.resolved[key] = self._resolve(variant)
+        case = self.resolved[key]
+        if case is None:
+            return None
+        control = _control(case.settings.extends, variant, ids)
+        return replace(case, id=variant.id, seed=variant.seed, control=control)
+
+    def _resolve(self, variant: _Variant) -> Case | None:
+        tree = variant.tree
+        settings = validate(CaseSettings, tree, self.problems)
+        parts: dict[str, Tree] = {"case": tree}
+        material = self._material(tree, parts)
+        shell = self._shell(tree, parts)
+        gas = self._environment(tree, ("exposure", "environment"), GasSettings, parts)
+        electrolyte = self._environment(tree, ("interface", "electrolyte"), ElectrolyteSettings, parts)
+        steps = self._steps(tree, parts)
+        image = self._image(tree)
+        if settings is None or material is None or steps is None:
+            return None
+        case = Case(
+            id=variant.id,
+            name=variant.name,
+            seed=variant.seed,
+            control=None,
+            settings=settings,
+            material=material,
+            shell=shell,
+            environment=gas,
+            electrolyte=electrolyte,
+            steps=steps,
+            image_sha256=image,
+            origins={part: source.origins for part, source in parts.items()},
+        )
+        for part, path, message in check_case(case):
+            self.problems.add(parts[part].origin(path), message)
+        return case
+
+    # ---- what a case names
+
+    def _material(self, tree: Tree, parts: dict[str, Tree]) -> MaterialSettings | None:
+        name = tree.data.get("material")
+        if not isinstance(name, str):
+            return None  # reported as a missing key
+        source = self._named("materials", name, tree.origin(("material",)), "/material.yaml")
+        changes = tree.data.get("material_changes") or {}
+        if source is None or not isinstance(changes, dict):
+            return None
+        for key, value in changes.items():
+            source = self._changed(source, key, value, tree.origin(("material_changes", key)))
+        return self._material_from(source, name, "material", parts)
+
+    def _changed(self, source: Tree, key: str, value: Any, origin: Origin) -> Tree:
+        """The material with one value changed; a bare value is an assumption and is labelled as one."""
+        path = key.split(".")
+        sourced = _sourced_field(path)
+        if sourced and not isinstance(value, dict):
+            before = _at(source.data, [*path, "value"])
+            reason = f"set in {origin.file}"
+            reason += f"; the material file says {before}" if before is not None else ""
+            ends = _ordered(value, before, quantity_of(sourced))
+            value = {"value": value, "status": "estimate", "source": reason, "range": ends}
+        return source.replaced(path, value, origin)
+
+    def _shell(self, tree: Tree, parts: dict[str, Tree]) -> MaterialSettings | None:
+        shell = _at(tree.data, ["microstructure", "shell"])
+        if not isinstance(shell, dict):
+            return None
+        name, origin = shell.get("material"), tree.origin(("microstructure", "shell", "material"))
+        if name is None:
+            self.problems.add(origin, f"is missing{nearest('', self._names('materials', '/material.yaml'))}")
+            return None
+        source = self._named("materials", name, origin, "/material.yaml")
+        return self._material_from(source, str(name), "shell", parts) if source else None
+
+    def _material_from(
+        self, source: Tree, name: str, part: str, parts: dict[str, Tree]
+    ) -> MaterialSettings | None:
+        parts[part] = source
+        for key in ("lattice", "ocv"):
+            if key in source.data:
+                self.problems.add(source.origin((key,)), f"is read from `{key}_table`; remove it here")
+                return None
+        needs_tables = part == "material"
+        columns = {}
+        for key, read in (("lattice", tables.read_lattice), ("ocv", tables.read_ocv)):
+            file = source.data.get(f"{key}_table", f"{key}.csv")
+            if not isinstance(file, str) or not _NAME.fullmatch(file):
+                message = f"'{file}' is not the name of a file in the material's folder"
+                self.problems.add(source.origin((f"{key}_table",)), message)
+                continue
+            path = self.root / "config/materials" / name / file
+            if needs_tables or path.is_file():
+                columns[key] = read(path, f"config/materials/{name}/{file}", self.problems)
+        settings = validate(MaterialSettings, source, self.problems)
+        if settings is None or None in columns.values():
+            return None
+        return MaterialSettings.model_validate(
+            {**{k: getattr(settings, k) for k in settings.model_fields_set}, **columns},
+            context={"canonical": True},
+        )
+
+    def _environment(self, tree: Tree, path: KeyPath, model: type[BaseModel], parts: dict[str, Tree]) -> Any:
+        name, origin = _at(tree.data, [str(key) for key in path]), tree.origin(path)
+        source = self._named("environments", name, origin) if name is not None else None
+        if source is None:
+            return None
+        kinds = {"gas": GasSettings, "electrolyte": ElectrolyteSettings}
+        kind = source.data.get("kind")
+        if kind not in kinds:
+            self.problems.add(source.origin(("kind",)), f"'{kind}' is not allowed{nearest(kind, kinds)}")
+            return None
+        if kinds[kind] is not model:
+            wanted = next(word for word, candidate in kinds.items() if candidate is model)
+            self.problems.add(
+                origin, f"'{name}' is of kind {kind}; expected: an environment of kind {wanted}"
+            )
+            return None
+        parts[str(path[-1])] = source
+        return validate(model, source, self.problems)
+
+    def _steps(self, tree: Tree, parts: dict[str, Tree]) -> tuple[Step, ...] | None:
+        protocol, origin = tree.data.get("protocol"), tree.origin(("protocol",))
+        if isinstance(protocol, list):
+            return self._sentences(protocol, tree, ("protocol",))
+        if not isinstance(protocol, str):
+            return None  # reported by the model
+        source = self._named("protocols", protocol, origin)
+        settings = validate(ProtocolSettings, source, self.problems) if source else None
+        if source is None or settings is None:
+            return None
+        parts["protocol"] = source
+        return self._sentences(settings.steps, source, ("steps",))
+
+    def _sentences(self, sentences: list[Any], tree: Tree, path: KeyPath) -> tuple[Step, ...] | None:
+        steps = []
+        for i, sentence in enumerate(sentences):
+            try:
+                steps.append(parse_step(str(sentence)))
+            except ValueError as error:
+                self.problems.add(tree.origin((*path, i)), str(error))
+        return tuple(steps) if sentences and len(steps) == len(sentences) else None
+
+    def _image(self, tree: Tree) -> str | None:
+        file = _at(tree.data, ["microstructure", "image", "file"])
+        if not isinstance(file, str):
+            return None
+        problem = image_problem(file, self.root)
+        if problem:
+            self.problems.add(tree.origin(("microstructure", "image", "file")), problem)
+            return None
+        return hashlib.sha256((self.root / file).read_bytes()).hexdigest()
+
+    def _check_comparisons(self, settings: StudySettings, tree: Tree) -> None:
+        names: set[str] = set()
+        for i, comparison in enumerate(settings.comparisons):
+            for key in ("case", "control"):
+                named = getattr(comparison, key)
+                if named not in settings.cases:
+                    where = tree.origin(("comparisons", i, key))
+                    hint = nearest(named, settings.cases)
+                    self.problems.add(where, f"'{named}' is not a case of this study{hint}")
+            if comparison.name in names:
+                where = tree.origin(("comparisons", i, "name"))
+                self.problems.add(where, f"'{comparison.name}' stands twice; keep one")
+            names.add(comparison.name)
+
+
+def _control(parent: str | None, variant: _Variant, ids: set[str]) -> str | None:
+    """Id of the parent at the same seed, or of the parent that has one seed only."""
+    suffix = variant.id.removeprefix(variant.name)
+    seed = f".s{variant.seed}"
+    candidates = (f"{parent}{suffix}", f"{parent}{seed}", str(parent))
+    return next((known for known in candidates if parent and known in ids), None)
+
+
+def _at(data: Any, path: list[str]) -> Any:
+    """Value at a key path, None where the path ends early."""
+    for key in path:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(key)
+    return data
+
+
+def _sourced_field(path: list[str]) -> FieldInfo | None:
+    """The field at a material's key path, if it is a value with source and status."""
+    model: type[BaseModel] | None = MaterialSettings
+    known = None
+    for key in path:
+        known = model.model_fields.get(key) if model else None
+        model = model_of(known) if known else None
+    return known if model is not None and issubclass(model, Sourced) else None
+
+
+def _ordered(value: Any, before: Any, quantity: Quantity | None) -> list[Any]:
+    """Both values, the smaller one first; the new one alone where they cannot be compared."""
+    try:
+        return sorted([value, before], key=quantity.read) if quantity else [value, value]
+    except ValueError:
+        return [value, value]

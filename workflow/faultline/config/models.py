@@ -1,0 +1,612 @@
+"""Every key a user may write: types, defaults, bounds and descriptions.
+
+These models are the single source: they validate, and the reference and the JSON schema are generated from
+them. Quantities hold SI floats after validation. A block declared with ``_optional`` may be missing from a
+file; the loader reports it where a case needs it, so code that runs may rely on it being there.
+"""
+
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from faultline import quantities as q
+
+T = TypeVar("T")
+Status = Literal["stated", "literature", "estimate"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+
+
+class Settings(BaseModel):
+    """Base of all blocks: unknown keys are errors, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+def _optional(description: str) -> Any:
+    return Field(default=None, validate_default=False, description=description)
+
+
+def _default(text: str, description: str) -> Any:
+    """A quantity with its default as a user would write it."""
+    return Field(default=text, description=description)
+
+
+# ---- microstructure
+
+
+class GrainSettings(Settings):
+    """The grains inside the particle."""
+
+    count: int = Field(
+        default=1, ge=1, le=20000, description="Number of grains in the section; 1 is a single crystal."
+    )
+    relaxation: int = Field(default=5, ge=0, le=200, description="Lloyd steps that even out the grain sizes.")
+    size_spread: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Relative spread of the Laguerre weights (grain sizes); 0 is Voronoi.",
+    )
+    elongation: float = Field(
+        default=1.0, ge=1, le=20, description="Length over width of the grains, along the radius."
+    )
+    orientation: Literal["random", "radial", "textured"] = Field(
+        default="random",
+        description="Uniform over rotations; layers running outwards; or c along `direction`.",
+    )
+    spread: q.Angle = _default("10 deg", "Standard deviation of the misorientation (radial, textured).")
+    tilt_out_of_plane: bool = Field(default=True, description="Let the c axis leave the section plane.")
+    direction: q.Angle = _default("90 deg", "Direction of c in the section from x (textured).")
+
+
+class BasalPlaneSettings(Settings):
+    """Potential cracks along the basal planes inside the grains."""
+
+    spacing: q.Length = Field(description="Distance between neighbouring potential cracks.")
+
+
+class ShellSettings(Settings):
+    """A layer of another material around the particle."""
+
+    thickness: q.Length = Field(description="Thickness of the shell.")
+    material: str = Field(
+        default="", description="Name of the shell's folder under `config/materials/`; required."
+    )
+
+
+class ImageSettings(Settings):
+    """A label image as the section: every grain its own integer."""
+
+    file: str = Field(min_length=1, description="TIFF, PNG or npy file, relative to the project folder.")
+    pixel_size: q.Length = Field(description="Edge length of a pixel.")
+    background: int = Field(default=0, description="Label of what is not particle.")
+
+
+class MicrostructureSettings(Settings):
+    """Geometry of the particle and its mesh."""
+
+    shape: Literal["disc", "platelet", "image"] = Field(
+        default="disc", description="Section of the particle."
+    )
+    radius: q.Length = _default("5 um", "Radius of the spherical particle (disc).")
+    section: Literal["equal_diffusion_time", "equal_surface_to_volume"] = Field(
+        default="equal_diffusion_time", description="What the disc shares with the sphere of that radius."
+    )
+    size: tuple[q.Length, q.Length] | None = Field(default=None, description="Width and height (platelet).")
+    image: ImageSettings | None = Field(default=None, description="Label image (image).")
+    grains: GrainSettings = Field(default_factory=GrainSettings, description="The grains.")
+    basal_planes: BasalPlaneSettings | None = Field(
+        default=None, description="Potential basal cracks; null for none."
+    )
+    shell: ShellSettings | None = Field(default=None, description="Shell around the particle; null for none.")
+    element_size: q.Length = _default("0.3 um", "Edge length of the triangles.")
+
+    @property
+    def extent(self) -> float:
+        """Half the smallest width of the particle (m); infinite for an image, whose size is not known yet."""
+        if self.shape == "platelet" and self.size:
+            return min(self.size) / 2
+        return self.radius if self.shape == "disc" else float("inf")
+
+
+# ---- defects and exposure
+
+
+class RandomFieldSettings(Settings):
+    """A correlated Gaussian field over the section."""
+
+    amplitude: q.Fraction = Field(
+        default=0.0, description="Standard deviation of the field; 0 switches it off."
+    )
+    correlation_length: q.Length = _default("0.5 um", "Correlation length.")
+
+
+class DefectSettings(Settings):
+    """What synthesis leaves behind."""
+
+    microstrain: RandomFieldSettings = Field(
+        default_factory=RandomFieldSettings, description="Residual strain as a stored eigenstrain."
+    )
+    segregation: RandomFieldSettings = Field(
+        default_factory=RandomFieldSettings,
+        description="Shift of the alkali content from uneven precursor mixing.",
+    )
+    strength_spread: float = Field(
+        default=0.1, ge=0, le=2, description="Spread of facet strength: standard deviation of its logarithm."
+    )
+
+
+class ExposureSettings(Settings):
+    """Storage in a gas before cycling."""
+
+    environment: str | None = Field(
+        default=None, description="Name of a gas under `config/environments/`; null for none."
+    )
+    duration: q.Time | None = Field(default=None, description="How long; required with an environment.")
+    weaken: bool = Field(
+        default=True,
+        description="Let exposure weaken interfaces; false keeps only strain and lost alkali.",
+    )
+
+
+# ---- cycling, cracks, interface
+
+
+class CyclingSettings(Settings):
+    """Transport and stress during charge and discharge."""
+
+    coupling: Literal["auto", "one_way", "two_way"] = Field(
+        default="auto",
+        description="Cracks after the run, or in each step; auto follows the lattice table.",
+    )
+    stress_drift: bool = Field(default=True, description="Let stress drive diffusion.")
+    front: Literal["solid_solution"] = Field(
+        default="solid_solution", description="Treatment of phase fronts."
+    )
+    tolerance: float = Field(default=1e-3, gt=0, lt=1, description="Relative tolerance of a coupled step.")
+    largest_step: float = Field(
+        default=0.02, gt=0, le=0.5, description="Largest change of mean site fraction in a step."
+    )
+    frames: int = Field(default=40, ge=2, le=2000, description="Number of stored fields.")
+
+
+class CrackSettings(Settings):
+    """Numerics and options of the cohesive cracks."""
+
+    penalty_stiffness: q.PressurePerLength = _default("1e18 Pa/m", "Stiffness of an intact interface.")
+    viscosity: q.PressurePerLength = _default(
+        "2e13 Pa/m", "Viscous regularisation per half-cycle; its work is reported."
+    )
+    mixed_mode_exponent: float = Field(
+        default=1.75, gt=0, le=5, description="Exponent of Benzeggagh and Kenane."
+    )
+    failed_damage: float = Field(
+        default=0.99, gt=0, le=1, description="Damage from which an interface counts as failed."
+    )
+    glide: bool = Field(
+        default=True, description="Let layers glide where the critical shear stress is reached."
+    )
+
+
+class InterfaceSettings(Settings):
+    """Electrolyte in the cracks."""
+
+    electrolyte: str | None = Field(
+        default=None,
+        description="Name of an electrolyte under `config/environments/`; null for no corrosion.",
+    )
+    capillary_opening: q.Length = _default("5 nm", "Crack opening from which electrolyte enters.")
+
+
+# ---- material
+
+
+class Sourced(Settings, Generic[T]):
+    """A material value with where it comes from."""
+
+    value: T = Field(description="The value with its unit.")
+    source: str = Field(
+        default="", description="Document, citation, or the reason for an estimate; required."
+    )
+    status: Status | None = Field(default=None, description="stated, literature or estimate; required.")
+    range: tuple[T, T] | None = Field(
+        default=None, description="Plausible lowest and highest value; required for an estimate."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_slice(cls, given: Any, info: ValidationInfo) -> Any:
+        canonical = bool(info.context and info.context.get("canonical"))
+        if canonical and not isinstance(given, dict):
+            return {"value": given}
+        if isinstance(given, dict | cls):
+            return given
+        raise ValueError(
+            f"{given!r} stands alone; write {{value: {given}, source: where it is from, status: stated}}"
+        )
+
+    @model_validator(mode="after")
+    def _is_accounted_for(self, info: ValidationInfo) -> Self:
+        if info.context and info.context.get("canonical"):
+            return self
+        if self.status is None or not self.source.strip():
+            missing = "status" if self.status is None else "source"
+            allowed = "a source and a status (stated, literature, estimate)"
+            raise ValueError(f"{missing} is missing; every material value needs {allowed}")
+        if self.status == "estimate" and self.range is None:
+            raise ValueError("an estimate needs its plausible range: [lowest, highest]")
+        ends = self.range
+        if ends is not None and not ends[0] <= self.value <= ends[1]:  # type: ignore[operator]
+            raise ValueError("the value lies outside its range")
+        return self
+
+
+class DiffusivitySettings(Settings):
+    """Diffusion of the alkali ion."""
+
+    ab: Sourced[q.Diffusivity] = Field(description="Diffusivity within the layers.")
+    c: Sourced[q.Diffusivity] = Field(description="Diffusivity across the layers.")
+    kind: Literal["self", "chemical"] = Field(
+        default="self", description="Whether the thermodynamic factor is contained."
+    )
+
+
+class KineticsSettings(Settings):
+    """Charge transfer at the surface (Butler-Volmer)."""
+
+    exchange_current_density: Sourced[q.CurrentDensity] = Field(
+        description="Exchange current density at half filling."
+    )
+    transfer_coefficient: Sourced[q.Fraction] = Field(description="Anodic transfer coefficient.")
+
+
+class ElasticitySettings(Settings):
+    """Hexagonal constants, or Young's modulus and Poisson's ratio."""
+
+    c11: Sourced[q.Pressure] = _optional("Stiffness C11 (hexagonal).")
+    c12: Sourced[q.SignedPressure] = _optional("Stiffness C12 (hexagonal).")
+    c13: Sourced[q.SignedPressure] = _optional("Stiffness C13 (hexagonal).")
+    c33: Sourced[q.Pressure] = _optional("Stiffness C33 (hexagonal).")
+    c44: Sourced[q.Pressure] = _optional("Stiffness C44 (hexagonal).")
+    youngs_modulus: Sourced[q.Pressure] = _optional("Young's modulus (isotropic).")
+    poisson_ratio: Sourced[q.Strain] = _optional("Poisson's ratio (isotropic).")
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether Young's modulus and Poisson's ratio are given instead of the hexagonal constants."""
+        return self.youngs_modulus is not None
+
+    @property
+    def largest_modulus(self) -> float:
+        """Young's modulus, or the larger of C11 and C33 (Pa), for length estimates."""
+        return self.youngs_modulus.value if self.isotropic else max(self.c11.value, self.c33.value)
+
+    @model_validator(mode="after")
+    def _is_complete_and_stable(self) -> Self:
+        given = self.model_fields_set
+        hexagonal = {"c11", "c12", "c13", "c33", "c44"}
+        isotropic = {"youngs_modulus", "poisson_ratio"}
+        if given not in (hexagonal, isotropic):
+            kinds = "c11, c12, c13, c33, c44 (hexagonal) or youngs_modulus, poisson_ratio (isotropic)"
+            raise ValueError(f"give {kinds}, all of one kind")
+        if given == isotropic:
+            if not -1 < self.poisson_ratio.value < 0.5:
+                raise ValueError("poisson_ratio must lie between -1 and 0.5")
+            return self
+        c11, c12, c13, c33 = (x.value for x in (self.c11, self.c12, self.c13, self.c33))
+        if not (c11 > abs(c12) and (c11 + c12) * c33 > 2 * c13**2):  # Born stability of a hexagonal crystal
+            raise ValueError("the constants are unstable; needed: c11 > |c12| and (c11 + c12) c33 > 2 c13^2")
+        return self
+
+
+class CohesiveSettings(Settings):
+    """Traction-separation law of one kind of interface."""
+
+    tensile_strength: Sourced[q.Pressure] = Field(description="Peak traction in opening.")
+    shear_strength: Sourced[q.Pressure] = Field(description="Peak traction in sliding.")
+    toughness_normal: Sourced[q.SurfaceEnergy] = Field(description="Energy to separate in opening.")
+    toughness_shear: Sourced[q.SurfaceEnergy] = Field(description="Energy to separate in sliding.")
+
+
+class InterfacePropertySettings(Settings):
+    """Strength and toughness by kind of interface."""
+
+    grain_boundary: CohesiveSettings = _optional("Grain boundaries; needed with more than one grain.")
+    basal: CohesiveSettings = _optional("Basal planes inside grains; needed with `basal_planes`.")
+    shell: CohesiveSettings = _optional("Bond between the particle and its shell; needed with `shell`.")
+
+
+class GlideSettings(Settings):
+    """Glide of layers in the bulk."""
+
+    critical_resolved_shear_stress: Sourced[q.Pressure] = Field(
+        description="Shear stress at which layers glide."
+    )
+
+
+class AirSettings(Settings):
+    """Reaction with moist gas through a water film: exchange of alkali for protons, oxidation, rock salt.
+
+    Exchange: r = k a_w (theta_A - theta_H a_A / (K a_H)); it stops itself where the film turns alkaline.
+    """
+
+    exchange_rate: Sourced[q.SurfaceRate] = Field(
+        description="Rate constant k of the exchange at saturated water."
+    )
+    exchange_equilibrium: Sourced[q.Ratio] = Field(
+        description="Equilibrium constant K of alkali against protons (cation competition)."
+    )
+    oxidation_rate: Sourced[q.SurfaceRate] = Field(
+        description="Rate of alkali extraction by oxygen at 1 bar O2 and saturated water."
+    )
+    reconstruction_time: Sourced[q.Time] = Field(
+        description="Life of an oxidised site at the surface before it turns to rock salt."
+    )
+    reconstruction_depth: Sourced[q.Length] = Field(description="Depth over which rock salt forms this fast.")
+    activation_energy: Sourced[q.MolarEnergy] = Field(
+        description="Activation energy of rates and of proton diffusion; all hold at 25 degC."
+    )
+    proton_diffusivity: Sourced[q.Diffusivity] = Field(
+        description="Interdiffusion of protons and alkali in the layer."
+    )
+    boundary_diffusivity: Sourced[q.Diffusivity] = Field(
+        description="Interdiffusion along grain boundaries: how deep they are weakened."
+    )
+    water_monolayer: Sourced[q.Length] = Field(
+        description="Thickness of one adsorbed layer of water (BET film)."
+    )
+    hydroxide_solubility: Sourced[q.Concentration] = Field(
+        description="Alkali in a saturated hydroxide solution."
+    )
+    carbonate_solubility: Sourced[q.Concentration] = Field(
+        description="Carbonate in a saturated solution of alkali carbonate."
+    )
+    proton_strain_ab: Sourced[q.Strain] = Field(description="In-plane strain at full exchange.")
+    proton_strain_c: Sourced[q.Strain] = Field(description="Strain along c at full exchange.")
+    rock_salt_strain_ab: Sourced[q.Strain] = Field(
+        description="In-plane strain of the rock salt against the layered oxide."
+    )
+    rock_salt_strain_c: Sourced[q.Strain] = Field(
+        description="Strain along c of the rock salt against the layered oxide."
+    )
+    layer_diffusivity: Sourced[q.Diffusivity] = Field(description="Alkali diffusivity in the reaction layer.")
+    residual_strength: Sourced[q.Fraction] = Field(
+        description="Strength left on a fully exchanged facet, as a factor."
+    )
+    residual_toughness: Sourced[q.Fraction] = Field(
+        description="Toughness left on a fully exchanged facet, as a factor."
+    )
+
+
+class ElectrolyteCorrosionSettings(Settings):
+    """Reconstructed layer on wetted faces: linear, then parabolic growth."""
+
+    linear_rate: Sourced[q.Velocity] = Field(
+        description="Initial growth rate at the reference HF, voltage and 25 degC."
+    )
+    parabolic_rate: Sourced[q.Diffusivity] = Field(
+        description="Parabolic constant: thickness squared per time."
+    )
+    reference_hf: Sourced[q.Concentration] = Field(description="HF concentration the rates refer to.")
+    reference_voltage: Sourced[q.Voltage] = Field(description="Voltage the rates refer to.")
+    voltage_scale: Sourced[q.PositiveVoltage] = Field(
+        description="Voltage step that multiplies the rates by e."
+    )
+    activation_energy: Sourced[q.MolarEnergy] = Field(description="Activation energy of the rates.")
+    layer_diffusivity: Sourced[q.Diffusivity] = Field(description="Alkali diffusivity in the layer.")
+    transition_metal_loss: Sourced[q.Fraction] = Field(
+        description="Share of the layer's transition metal that dissolves."
+    )
+    alkali_loss: Sourced[q.Fraction] = Field(description="Share of the layer's alkali that is lost.")
+    embrittlement_depth: Sourced[q.Length] = Field(
+        description="Layer thickness at which the weakening is complete."
+    )
+    residual_strength: Sourced[q.Fraction] = Field(
+        description="Strength left on a fully corroded facet, as a factor."
+    )
+    residual_toughness: Sourced[q.Fraction] = Field(
+        description="Toughness left on a fully corroded facet, as a factor."
+    )
+
+
+class LatticeTable(Settings):
+    """Columns of lattice.csv; rows by ascending site fraction, slab spacing in m."""
+
+    site_fraction: list[q.Fraction] = Field(min_length=2, description="Alkali per formula unit.")
+    phase: list[str] = Field(description="Name of the phase.")
+    slab_spacing: list[q.Length] = Field(
+        description="Distance between neighbouring layers: c over layers per cell."
+    )
+    strain_a: list[q.Strain] = Field(description="In-plane strain along a against the initial state.")
+    strain_b: list[q.Strain] = Field(description="In-plane strain along b (across a).")
+    source: list[str] = _optional("Where each row is from.")
+    status: list[Status] = _optional("Status of each row.")
+
+
+class OcvTable(Settings):
+    """Columns of ocv.csv; rows by ascending site fraction."""
+
+    site_fraction: list[q.Fraction] = Field(min_length=2, description="Alkali per formula unit.")
+    voltage: list[q.Voltage] = Field(description="Open-circuit voltage, falling with site fraction.")
+    source: list[str] = _optional("Where each row is from.")
+    status: list[Status] = _optional("Status of each row.")
+
+
+class MaterialSettings(Settings):
+    """One folder under `config/materials/`."""
+
+    name: str = Field(default="", description="Name for figures and tables.")
+    comment: str = Field(default="", description="Free text.")
+    formula: str = Field(default="", description="Chemical formula.")
+    alkali: Literal["Na", "Li"] = _optional("The mobile ion.")
+    molar_mass: Sourced[q.MolarMass] = _optional("Mass of one formula unit.")
+    maximum_concentration: Sourced[q.Concentration] = _optional("Alkali concentration at site fraction 1.")
+    initial_site_fraction: Sourced[q.Fraction] = _optional("Alkali per formula unit as synthesised.")
+    nominal_site_fraction_change: Sourced[q.Fraction] = _optional(
+        "Change of site fraction that 1C passes in an hour."
+    )
+    thermodynamics: Literal["ocv", "ideal"] = Field(
+        default="ocv", description="Chemical potential in the bulk: from the OCV, or an ideal solution."
+    )
+    minimum_ocv_slope: Sourced[q.PositiveVoltage] = _optional("Least slope -dV/dx kept on plateaus.")
+    diffusivity: DiffusivitySettings = _optional("Diffusion of the alkali.")
+    kinetics: KineticsSettings = _optional("Charge transfer at the surface.")
+    elasticity: ElasticitySettings = _optional("Elastic constants.")
+    interfaces: InterfacePropertySettings = _optional("Strength and toughness.")
+    glide: GlideSettings = _optional("Glide of layers; needed with `cracks.glide` and two_way coupling.")
+    air: AirSettings = _optional("Reaction with moist gas; needed with `exposure`.")
+    electrolyte_corrosion: ElectrolyteCorrosionSettings = _optional(
+        "Reaction with the electrolyte; needed with `interface`."
+    )
+    lattice_table: str = Field(default="lattice.csv", description="File with the lattice table.")
+    ocv_table: str = Field(default="ocv.csv", description="File with the open-circuit voltage.")
+    lattice: LatticeTable = _optional("Read from `lattice_table`; do not write it here.")
+    ocv: OcvTable = _optional("Read from `ocv_table`; do not write it here.")
+
+
+# ---- environments, protocols
+
+
+class GasSettings(Settings):
+    """A gas for storage before cycling."""
+
+    kind: Literal["gas"] = Field(description="gas")
+    title: str = Field(default="", description="Name for figures and tables.")
+    comment: str = Field(default="", description="Free text.")
+    p_H2O: q.PartialPressure = Field(description="Partial pressure of water.")
+    p_CO2: q.PartialPressure = Field(description="Partial pressure of carbon dioxide.")
+    p_O2: q.PartialPressure = Field(description="Partial pressure of oxygen.")
+    temperature: q.Temperature = _default("25 degC", "Temperature.")
+    source: str = Field(default="", description="Where the values are from.")
+    status: Status | None = Field(default=None, description="stated, literature or estimate.")
+
+
+class ElectrolyteSettings(Settings):
+    """An electrolyte."""
+
+    kind: Literal["electrolyte"] = Field(description="electrolyte")
+    title: str = Field(default="", description="Name for figures and tables.")
+    comment: str = Field(default="", description="Free text.")
+    hf: q.Concentration = Field(description="Concentration of hydrofluoric acid.")
+    water: q.Fraction = Field(default=0.0, description="Water by mass, such as 20 ppm.")
+    salt: str = Field(default="", description="Salt and solvent.")
+    temperature: q.Temperature = _default("25 degC", "Temperature.")
+    source: str = Field(default="", description="Where the values are from.")
+    status: Status | None = Field(default=None, description="stated, literature or estimate.")
+
+
+EnvironmentSettings = GasSettings | ElectrolyteSettings
+
+
+class ProtocolSettings(Settings):
+    """A file under `config/protocols/`."""
+
+    title: str = Field(default="", description="Name for figures and tables.")
+    comment: str = Field(default="", description="Free text.")
+    steps: list[str] = Field(min_length=1, description="Sentences such as `Charge at C/10 until 4.3 V`.")
+
+
+# ---- case and study
+
+
+def _name_or_sentences(given: object) -> str | list[str]:
+    sentences = isinstance(given, list) and given and all(isinstance(s, str) for s in given)
+    if sentences or (isinstance(given, str) and given):
+        return given  # type: ignore[return-value]
+    raise ValueError(f"{given!r} is neither the name of a protocol nor a list of sentences")
+
+
+class CaseSettings(Settings):
+    """A file under `config/cases/`."""
+
+    title: str = Field(default="", description="Name for figures and tables; not inherited.")
+    comment: str = Field(default="", description="Free text; not inherited.")
+    extends: str | None = Field(default=None, description="Case whose keys this one takes over: its control.")
+    material: str = Field(description="Name of a folder under `config/materials/`.")
+    material_changes: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Changes to the material: dotted key and value, or {value, source, status, range}.",
+    )
+    seeds: int = Field(
+        default=1, ge=1, le=1000, description="Number of random realisations, each a case of its own."
+    )
+    sweep: dict[str, list[Any]] = Field(
+        default_factory=dict,
+        description="Dotted key and the values it takes, each a case of its own; not inherited.",
+    )
+    microstructure: MicrostructureSettings = Field(
+        default_factory=MicrostructureSettings, description="Geometry and mesh."
+    )
+    defects: DefectSettings = Field(
+        default_factory=DefectSettings, description="Residual strain, segregation, weak facets."
+    )
+    exposure: ExposureSettings = Field(
+        default_factory=ExposureSettings, description="Storage before cycling."
+    )
+    protocol: Annotated[
+        str | list[str], PlainValidator(_name_or_sentences, json_schema_input_type=str | list[str])
+    ] = Field(description="Name of a file under `config/protocols/`, or a list of sentences.")
+    cycles: int = Field(default=1, ge=1, le=100000, description="How often the protocol is repeated.")
+    temperature: q.Temperature = _default("25 degC", "Temperature during cycling.")
+    cycling: CyclingSettings = Field(default_factory=CyclingSettings, description="Transport and stress.")
+    cracks: CrackSettings = Field(default_factory=CrackSettings, description="Cohesive cracks.")
+    interface: InterfaceSettings = Field(
+        default_factory=InterfaceSettings, description="Electrolyte that enters the cracks."
+    )
+
+
+class ComparisonSettings(Settings):
+    """A case against its control."""
+
+    name: Name = Field(description="Name of the comparison.")
+    case: str = Field(description="Case of this study.")
+    control: str = Field(description="Case of this study it is compared with.")
+    metric: str = Field(description="Key of metrics.json.")
+    expect: Literal["greater", "less"] = Field(
+        description="What the case's metric should be against the control's."
+    )
+    note: str = Field(default="", description="Why.")
+
+
+class PlotSettings(Settings):
+    """How figures look; no simulation depends on it."""
+
+    colormap: str = Field(default="viridis", description="Colours of one-sided fields (matplotlib name).")
+    diverging_colormap: str = Field(
+        default="RdBu_r", description="Colours of signed fields (matplotlib name)."
+    )
+    dpi: int = Field(default=120, ge=30, le=1200, description="Resolution of figures.")
+
+
+class StudySettings(Settings):
+    """A study file such as `config/config.yaml`."""
+
+    title: str = Field(default="", description="Title for the reports.")
+    comment: str = Field(default="", description="Free text.")
+    results: str = Field(
+        default="results", min_length=1, description="Folder for results, relative to the project folder."
+    )
+    cases: list[str] = Field(min_length=1, description="Names of the cases.")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="Case keys merged into every case.")
+    seeds: int | None = Field(
+        default=None, ge=1, le=1000, description="Number of seeds for every case; default: each case's own."
+    )
+    comparisons: list[ComparisonSettings] = Field(
+        default_factory=list, description="Cases against their controls."
+    )
+    plots: PlotSettings = Field(default_factory=PlotSettings, description="How figures look.")
+
+    @field_validator("results")
+    @classmethod
+    def _stays_inside(cls, folder: str) -> str:
+        if folder.startswith(("/", "~")) or ".." in folder.split("/"):
+            raise ValueError(f"'{folder}' leaves the project folder; give a folder inside it")
+        return folder

@@ -1,0 +1,170 @@
+"""What each stage uses of a case, as plain SI values: the params of its rule.
+
+A slice holds nothing that the stage does not use, so an edit reruns just what depends on it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from faultline.config.case import Case
+from faultline.config.models import Settings, Sourced
+from faultline.quantities import rounded
+
+_WORDS = {
+    "name",
+    "title",
+    "comment",
+    "formula",
+    "source",
+    "status",
+    "range",
+    "lattice_table",
+    "ocv_table",
+    "salt",
+}
+_STATE = ("initial_site_fraction",)
+_AMOUNTS = ("molar_mass", "maximum_concentration", "nominal_site_fraction_change", *_STATE)
+_STRAIN = ("lattice", "elasticity", *_STATE)
+_TRANSPORT = (
+    "alkali",
+    "thermodynamics",
+    "minimum_ocv_slope",
+    "diffusivity",
+    "kinetics",
+    "ocv",
+    *_AMOUNTS,
+    *_STRAIN,
+)
+
+
+def stage_slice(case: Case, stage: str) -> dict[str, Any]:
+    """Settings that a stage of the case uses: nested dicts and lists of SI numbers, words and booleans.
+
+    Stages: microstructure, defects, exposure, cycling, cracks, interface, observables. Rebuild typed settings
+    from it with ``stage.from_slice``.
+    """
+    return SLICES[stage](case)
+
+
+def _microstructure(case: Case) -> dict[str, Any]:
+    geometry = _plain(case.settings.microstructure)
+    if geometry.get("shell"):
+        geometry["shell"].pop("material", None)
+    unused = {"disc": ("size",), "platelet": ("radius", "section"), "image": ("radius", "section", "size")}
+    for key in unused[case.settings.microstructure.shape]:
+        geometry.pop(key, None)
+    if (
+        case.settings.microstructure.shape == "image"
+    ):  # the image brings its grains; only their axes are drawn
+        for key in ("count", "relaxation", "size_spread", "elongation"):
+            geometry["grains"].pop(key)
+    return {"microstructure": geometry, "seed": case.seed, "image_sha256": case.image_sha256}
+
+
+def _defects(case: Case) -> dict[str, Any]:
+    return {"defects": _plain(case.settings.defects), "seed": case.seed}
+
+
+def _exposure(case: Case) -> dict[str, Any]:
+    if case.environment is None:
+        return {"exposure": {}, "environment": None, "material": _of(case.material, *_STATE)}
+    exposure = _plain(case.settings.exposure)
+    exposure.pop("environment")
+    host = ("molar_mass", "maximum_concentration", "diffusivity", "ocv", "minimum_ocv_slope", *_STATE)
+    material = _of(case.material, "alkali", "air", *host)
+    return {"exposure": exposure, "environment": _plain(case.environment), "material": material}
+
+
+def _cycling(case: Case) -> dict[str, Any]:
+    settings = case.settings
+    plain = {
+        "cycling": _plain(settings.cycling) | {"coupling": case.coupling},
+        "steps": [_plain({k: v for k, v in vars(step).items() if k != "text"}) for step in case.steps],
+        "cycles": settings.cycles,
+        "temperature": settings.temperature,
+        "material": _of(case.material, *_TRANSPORT),
+        **_shell(case, "elasticity", "diffusivity", "maximum_concentration"),
+    }
+    if case.coupling == "two_way":
+        plain["cracks"] = _plain(settings.cracks)
+        plain["material"] |= _fracture(case)
+    return plain
+
+
+def _cracks(case: Case) -> dict[str, Any]:
+    return {
+        "cycling": {"coupling": case.coupling},
+        "cracks": _plain(case.settings.cracks),
+        "material": _of(case.material, *_STRAIN) | _fracture(case),
+        **_shell(case, "elasticity"),
+    }
+
+
+def _interface(case: Case) -> dict[str, Any]:
+    interface = _plain(case.settings.interface)
+    interface.pop("electrolyte", None)
+    if case.electrolyte is None:
+        return {"interface": interface, "electrolyte": None, "material": {}}
+    return {
+        "interface": interface,
+        "electrolyte": _plain(case.electrolyte),
+        "material": _of(case.material, "maximum_concentration", "electrolyte_corrosion", *_STATE),
+    }
+
+
+def _observables(case: Case) -> dict[str, Any]:
+    return {}  # everything is read from the files of the other stages
+
+
+SLICES = {
+    "microstructure": _microstructure,
+    "defects": _defects,
+    "exposure": _exposure,
+    "cycling": _cycling,
+    "cracks": _cracks,
+    "interface": _interface,
+    "observables": _observables,
+}
+
+
+def _of(material: Settings, *blocks: str) -> dict[str, Any]:
+    values = {block: getattr(material, block) for block in dict.fromkeys(blocks)}
+    return {block: _plain(value) for block, value in values.items() if value is not None}
+
+
+def _fracture(case: Case) -> dict[str, Any]:
+    """Cohesive properties of the kinds of interface that the microstructure has, and glide where it is on."""
+    geometry = case.settings.microstructure
+    present = {
+        "grain_boundary": geometry.shape == "image" or geometry.grains.count > 1,
+        "basal": geometry.basal_planes is not None,
+        "shell": geometry.shell is not None,
+    }
+    kinds = [kind for kind, here in present.items() if here]
+    fracture: dict[str, Any] = {"interfaces": _of(case.material.interfaces, *kinds) if kinds else {}}
+    if case.settings.cracks.glide:
+        fracture |= _of(case.material, "glide")
+    return fracture
+
+
+def _shell(case: Case, *blocks: str) -> dict[str, Any]:
+    shell = case.settings.microstructure.shell
+    if shell is None or case.shell is None:
+        return {}
+    return {"shell": _of(case.shell, *blocks), "shell_thickness": shell.thickness}
+
+
+def _plain(value: Any) -> Any:
+    """Settings as plain data: words that no computation reads are left out, and so is what is not set."""
+    if isinstance(value, Sourced):
+        return _plain(value.value)
+    if isinstance(value, BaseModel):
+        value = {key: getattr(value, key) for key in type(value).model_fields if key not in _WORDS}
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return rounded(value) if isinstance(value, float) else value

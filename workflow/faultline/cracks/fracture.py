@@ -1,0 +1,341 @@
+"""A particle that cracks along its interfaces under a history of eigenstrain."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from faultline.cracks.law import CohesiveProperties, Floats, IncrementalLaw, mode_mix
+from faultline.cracks.newton import (
+    Equilibrium,
+    InterfaceSystem,
+    Preconditioner,
+    minimise,
+)
+from faultline.errors import NotConverged
+from faultline.mechanics.bonded import factorise
+from faultline.mechanics.condensation import (
+    CondensedBlocks,
+    condense_elasticity,
+    schur_matrix,
+    split_elasticity,
+)
+from faultline.mechanics.plane import rigid_modes
+from faultline.microstructure.particle import Particle, SplitMesh, split
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import SuperLU
+
+
+@dataclass(frozen=True)
+class FractureState:
+    """Everything a step starts from, as arrays; damage is the only irreversible part.
+
+    Points are the two ends of every interface (nodal integration); energies are sums since the start, J/m.
+
+    Attributes:
+        damage: (n_interfaces, 2) part of the toughness spent, 0 intact, 1 separated.
+        stiffness_loss: (n_interfaces, 2) D of the law: 1 - D of the penalty stiffness is left. Independent of
+            the mode; reaches 0.9 long before the damage does where the penalty is stiff.
+        mode_mix: (n_interfaces, 2) energy share of shear that the next step starts from.
+        jump: (n_interfaces, 2, 3) opening, in-plane slip along the face, out-of-plane slip, m.
+        interface_displacement: (n_unknowns,) in the order of `CondensedBlocks`, m.
+        axial_strain: eps_zz of the section.
+        elastic_energy: stored in the bulk.
+        cohesive_energy: stored in interfaces that hold or touch.
+        fracture_energy: dissipated by damage.
+        viscous_work: dissipated by the regularisation.
+        newton_iterations: spent by the last step.
+        cg_iterations: spent by the last step.
+    """
+
+    damage: Floats
+    stiffness_loss: Floats
+    mode_mix: Floats
+    jump: Floats
+    interface_displacement: Floats
+    axial_strain: float = 0.0
+    elastic_energy: float = 0.0
+    cohesive_energy: float = 0.0
+    fracture_energy: float = 0.0
+    viscous_work: float = 0.0
+    newton_iterations: int = 0
+    cg_iterations: int = 0
+
+
+class FractureModel:
+    """Equilibrium of a particle whose blocks are joined by cohesive interfaces.
+
+    Args:
+        particle: the section.
+        stiffness: (n_cells, 6, 6), Pa, laboratory frame.
+        cohesive: properties of the interfaces.
+        blocks: the result of `condense` for the same particle and stiffness, if it is at hand.
+        components: displacement components per node; by default two where the section cannot warp.
+        tolerance: unbalanced force over the norm of the forces that the interfaces can bear at all.
+        max_iterations: of Newton in one step.
+    """
+
+    def __init__(
+        self,
+        particle: Particle,
+        stiffness: Floats,
+        cohesive: CohesiveProperties,
+        blocks: CondensedBlocks | None = None,
+        components: int | None = None,
+        tolerance: float = 1e-6,
+        max_iterations: int = 80,
+    ) -> None:
+        self.particle, self.cohesive = particle, cohesive
+        self.tolerance, self.max_iterations = tolerance, max_iterations
+        self.mesh = split(particle)
+        if blocks is not None and components is None:
+            components = blocks.components
+        self.elasticity = split_elasticity(particle, self.mesh, stiffness, components)
+        self.blocks = blocks or condense_elasticity(self.mesh, self.elasticity)
+        interior, interface = self.blocks.interior_dofs, self.blocks.interface_dofs
+        inner_rows = self.elasticity.matrix[interior]
+        self._inner: SuperLU | None = factorise(inner_rows[:, interior]) if len(interior) else None
+        self._border = inner_rows[:, interface]
+        self._border_transposed = sp.csr_array(self._border.T)
+        self._inner_axial = self._solve_inner(self.elasticity.axial_coupling[interior])
+        self.system = _interface_system(particle, self.mesh, self.blocks)
+        self._points = cohesive.at_points()
+        self._preconditioner = Preconditioner(self.system)
+        self._force_scale = float(np.linalg.norm(self.system.weight * self._points.normal_strength))
+
+    def initial_state(self) -> FractureState:
+        """The intact particle before any load."""
+        points = (self.particle.n_interfaces, 2)
+        return FractureState(
+            damage=np.zeros(points),
+            stiffness_loss=np.zeros(points),
+            mode_mix=np.zeros(points),
+            jump=np.zeros((*points, 3)),
+            interface_displacement=np.zeros(len(self.blocks.interface_dofs)),
+        )
+
+    def advance(self, state: FractureState, eigenstrain: Floats, ramp: float) -> FractureState:
+        """Return the state in equilibrium with a new eigenstrain.
+
+        Args:
+            state: where the step starts.
+            eigenstrain: (n_cells, 6) at the end of the step.
+            ramp: part of a half-cycle that the step takes, over which the viscosity acts.
+
+        Raises:
+            NotConverged: carries the residual and `state`.
+            ValueError: `ramp` is not positive.
+        """
+        if ramp <= 0:
+            raise ValueError(f"ramp must be positive, got {ramp}")
+        load = self._condensed_load(eigenstrain)
+        if self.particle.n_interfaces == 0:
+            return self._with_energies(state, eigenstrain, load)
+        try:
+            found = minimise(
+                self.system,
+                self._incremental_law(state, ramp),
+                load.force,
+                state.interface_displacement,
+                self._preconditioner,
+                self._force_scale,
+                self._remix,
+                self.tolerance,
+                self.max_iterations,
+            )
+        except NotConverged as stopped:
+            stopped.state = state
+            raise
+        return self._with_energies(self._updated(state, found), eigenstrain, load)
+
+    def stress(self, state: FractureState, eigenstrain: Floats) -> Floats:
+        """Stress (n_cells, 6), Pa, of a state under the eigenstrain (n_cells, 6) that it balances."""
+        load = self._condensed_load(eigenstrain)
+        strain = self.elasticity.strain(self._dofs(state, load), self._axial_strain(state, load))
+        return self.elasticity.stress(strain, eigenstrain)
+
+    def displacement(self, state: FractureState, eigenstrain: Floats) -> Floats:
+        """Displacement (n_nodes, 3) of the split mesh, m; free blocks lie wherever they drifted."""
+        return self.elasticity.vectors(self._dofs(state, self._condensed_load(eigenstrain)))
+
+    def _incremental_law(self, state: FractureState, ramp: float) -> IncrementalLaw:
+        # A fatigue law adds its own growth of stiffness_loss here, before the monotonic law acts.
+        lost = state.stiffness_loss.ravel()
+        return IncrementalLaw(
+            properties=self._points,
+            mix=state.mode_mix.ravel(),
+            lost=lost,
+            damping=np.where(lost < 1, self.cohesive.viscosity / ramp, 0.0),
+            jump_old=state.jump.reshape(-1, 3)[:, : self.blocks.components],
+        )
+
+    def _remix(self, law: IncrementalLaw, jump: Floats) -> IncrementalLaw:
+        """Give intact points the mode mix of the jump foreseen; damaged ones keep theirs for the step."""
+        mix = np.where(law.lost > 0, law.mix, mode_mix(jump, law.mix))
+        return replace(law, mix=mix)
+
+    def _updated(self, state: FractureState, found: Equilibrium) -> FractureState:
+        law, weight = found.law, self.system.weight
+        jump = self.system.jumps(found.q)
+        points = state.damage.shape
+        full_jump = np.zeros((*points, 3))
+        full_jump[..., : self.blocks.components] = jump.reshape(*points, -1)
+        return replace(
+            state,
+            damage=np.maximum(state.damage, law.spent(jump).reshape(points)),
+            stiffness_loss=np.maximum(state.stiffness_loss, law.stiffness_loss(jump).reshape(points)),
+            mode_mix=mode_mix(jump, law.mix).reshape(points),
+            jump=full_jump,
+            interface_displacement=found.q,
+            cohesive_energy=float(weight @ law.stored_energy(jump)),
+            fracture_energy=state.fracture_energy + float(weight @ law.fracture_work(jump)),
+            viscous_work=state.viscous_work + float(weight @ law.viscous_work(jump)),
+            newton_iterations=found.newton_iterations,
+            cg_iterations=found.cg_iterations,
+        )
+
+    def _with_energies(
+        self, state: FractureState, eigenstrain: Floats, load: "_CondensedLoad"
+    ) -> FractureState:
+        axial_strain = self._axial_strain(state, load)
+        strain = self.elasticity.strain(self._dofs(state, load), axial_strain)
+        stress = self.elasticity.stress(strain, eigenstrain)
+        energy = self.elasticity.energy(stress, strain, eigenstrain)
+        return replace(state, axial_strain=axial_strain, elastic_energy=energy)
+
+    def _condensed_load(self, eigenstrain: Floats) -> "_CondensedLoad":
+        """Carry the forces of an eigenstrain to the interfaces and eliminate the axial strain."""
+        force, axial_force = self.elasticity.load(eigenstrain)
+        interior, interface = self.blocks.interior_dofs, self.blocks.interface_dofs
+        inner = self._solve_inner(force[interior])
+        axial_force -= float(self.elasticity.axial_coupling[interior] @ inner)
+        reduced = force[interface] - self._border_transposed @ inner
+        reduced -= self.blocks.axial_coupling * (axial_force / self.blocks.axial_stiffness)
+        return _CondensedLoad(reduced, axial_force, inner)
+
+    def _axial_strain(self, state: FractureState, load: "_CondensedLoad") -> float:
+        resisted = self.blocks.axial_coupling @ state.interface_displacement
+        return float((load.axial_force - resisted) / self.blocks.axial_stiffness)
+
+    def _dofs(self, state: FractureState, load: "_CondensedLoad") -> Floats:
+        """All displacements: K_NN u_N = f_N - K_NI u_I - k_N eps_zz."""
+        dofs = np.zeros(self.elasticity.strain_operator.shape[1])
+        dofs[self.blocks.interface_dofs] = state.interface_displacement
+        dofs[self.blocks.interior_dofs] = (
+            load.inner_response
+            - self._solve_inner(self._border @ state.interface_displacement)
+            - self._inner_axial * self._axial_strain(state, load)
+        )
+        return dofs
+
+    def _solve_inner(self, force: Floats) -> Floats:
+        return force if self._inner is None else self._inner.solve(force)
+
+
+@dataclass(frozen=True)
+class _CondensedLoad:
+    """Forces on the interface unknowns, N/m, axial force, N, and K_NN^-1 f_N, m."""
+
+    force: Floats
+    axial_force: float
+    inner_response: Floats
+
+
+def ramp(
+    model: FractureModel,
+    state: FractureState,
+    eigenstrain_start: Floats,
+    eigenstrain_end: Floats,
+    steps: int = 40,
+    duration: float = 1.0,
+    max_cuts: int = 6,
+) -> list[FractureState]:
+    """Load along a straight path and return the states at the end of each of its equal steps.
+
+    A step that does not converge is halved, at most `max_cuts` times; the parts grow again after success.
+
+    Args:
+        model: the particle.
+        state: in equilibrium with `eigenstrain_start`.
+        eigenstrain_start: (n_cells, 6).
+        eigenstrain_end: (n_cells, 6).
+        steps: number of states wanted.
+        duration: of the whole path, in half-cycles.
+        max_cuts: smallest part of a step is 2^-max_cuts.
+
+    Raises:
+        NotConverged: from the smallest part; carries the last converged state.
+    """
+    states = []
+    for step in range(steps):
+        done, size = 0.0, 1.0
+        while done < 1:
+            fraction = (step + done + size) / steps
+            eigenstrain = (1 - fraction) * eigenstrain_start + fraction * eigenstrain_end
+            try:
+                state = model.advance(state, eigenstrain, size * duration / steps)
+            except NotConverged:
+                if size <= 0.5**max_cuts:
+                    raise
+                size /= 2
+                continue
+            done += size
+            size = min(2 * size, 1 - done)
+        states.append(state)
+    return states
+
+
+def _interface_system(particle: Particle, mesh: SplitMesh, blocks: CondensedBlocks) -> InterfaceSystem:
+    jump = _jump_operator(particle, mesh, blocks)
+    rigid = _rigid_operator(mesh, blocks)
+    return InterfaceSystem(
+        blocks=blocks,
+        schur=schur_matrix(blocks),
+        jump=jump,
+        jump_transposed=sp.csr_array(jump.T),
+        weight=np.repeat(particle.interface_length / 2, 2),
+        rigid=rigid,
+        rigid_transposed=sp.csr_array(rigid.T),
+    )
+
+
+def _jump_operator(particle: Particle, mesh: SplitMesh, blocks: CondensedBlocks) -> sp.csr_array:
+    """J: displacement of the plus side less that of the minus side, along normal, face and z."""
+    m = blocks.components
+    normal = particle.interface_normal
+    axes = np.zeros((particle.n_interfaces, m, m))
+    axes[:, 0, :2] = normal
+    axes[:, 1, 0], axes[:, 1, 1] = -normal[:, 1], normal[:, 0]
+    if m == 3:
+        axes[:, 2, 2] = 1
+    unknown = np.full(len(mesh.nodes) * m, -1, dtype=np.int64)
+    unknown[blocks.interface_dofs] = np.arange(len(blocks.interface_dofs))
+    # axes of entries: interface, end, side, local axis, component
+    shape = (particle.n_interfaces, 2, 2, m, m)
+    sign = np.array([-1.0, 1.0])[:, None, None]
+    nodes = mesh.interface_nodes.transpose(0, 2, 1)[..., None, None]
+    columns = np.broadcast_to(unknown[nodes * m + np.arange(m)], shape)
+    rows = np.arange(particle.n_interfaces * 2 * m).reshape(particle.n_interfaces, 2, 1, m, 1)
+    values = np.broadcast_to(axes[:, None, None], shape) * sign
+    matrix = sp.csr_array(
+        (values.ravel(), (np.broadcast_to(rows, shape).ravel(), columns.ravel())),
+        shape=(particle.n_interfaces * 2 * m, len(blocks.interface_dofs)),
+    )
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _rigid_operator(mesh: SplitMesh, blocks: CondensedBlocks) -> sp.csr_array:
+    """Rigid motions of the interface unknowns of every block, one column each."""
+    m = blocks.components
+    node_of = blocks.interface_dofs[::m] // m
+    starts = blocks.start // m
+    modes = [
+        rigid_modes(mesh.nodes[node_of[i:j]], m).reshape(-1, m + 1) for i, j in pairwise(starts) if j > i
+    ]
+    if not modes:
+        return sp.csr_array((0, 0))
+    return sp.csr_array(sp.block_diag(modes))

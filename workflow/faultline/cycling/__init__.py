@@ -1,0 +1,1 @@
+"""Charge and discharge: transport coupled to stress along a protocol."""

@@ -1,0 +1,293 @@
+"""Follow a protocol: adaptive implicit steps of transport, staggered with mechanics to a tolerance."""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultline.config.protocol import Step
+from faultline.cycling.anderson import Anderson
+from faultline.cycling.history import History
+from faultline.cycling.mechanics import Mechanics
+from faultline.cycling.transport import Iterate, TransportStep
+from faultline.errors import NotConverged
+from faultline.materials.particle_model import FARADAY, ParticleModel
+from faultline.transport.surface import ReactingFaces
+
+Array = NDArray[np.float64]
+log = logging.getLogger(__name__)
+
+SITE_FRACTION_TOLERANCE = 1e-5  # largest change of x in the last staggered iteration
+EVENT_TOLERANCE = 1e-6  # relative distance to a cutoff voltage or current
+SMALLEST_STEP = 1e-4  # of the largest step; below it the run counts as diverged
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numerical choices of a run.
+
+    Attributes:
+        tolerance: accepted area-mean error of x in one time step.
+        largest_step: largest change of the mean site fraction in one step.
+        frames: frames stored per nominal half-cycle.
+        stress_drift: whether stress enters the chemical potential.
+        largest_iterations: staggered iterations before a step is cut.
+    """
+
+    tolerance: float
+    largest_step: float
+    frames: int
+    stress_drift: bool = True
+    largest_iterations: int = 30
+
+
+@dataclass(frozen=True)
+class State:
+    """Accepted state: time s, composition, voltage, line current and the last rate of change of x."""
+
+    time: float
+    solution: Iterate
+    drift: Array
+    stress: Array
+    rate: Array | None = None
+
+
+class Cycler:
+    """Runs protocol steps on one particle and keeps the record."""
+
+    def __init__(
+        self,
+        model: ParticleModel,
+        faces: ReactingFaces,
+        mechanics: Mechanics,
+        settings: Settings,
+    ) -> None:
+        self.model, self.mechanics, self.settings = model, mechanics, settings
+        self.transport = TransportStep(model, faces)
+        self.history = History()
+        area = self.transport.area
+        self.weight = area / area.sum()
+        nominal = model.material.nominal_site_fraction_change
+        # I' = C_rate F c_max dx_nominal A_0 / 3600 s with A_0 the pristine active area
+        self.active = self.weight * model.in_core
+        self.unit_current = FARADAY * model.material.c_max * nominal * float(area[model.in_core].sum()) / 3600.0
+        self.nominal = nominal
+        self._started = clock.perf_counter()
+
+    # -- the run ---------------------------------------------------------------------------------------
+
+    def run(self, x: Array, steps: Sequence[Step], cycles: int) -> History:
+        """Run ``cycles`` repetitions of the protocol from composition ``x`` (n_cells,)."""
+        state = self._initial(x)
+        self.amount_start = float(np.sum(self.transport.area * state.solution.x)) * self.model.material.c_max
+        self.charge = 0.0
+        self._record(state, cycle=1, step_index=0, error=0.0)
+        self._frame(state)
+        try:
+            for cycle in range(1, cycles + 1):
+                for index, step in enumerate(steps):
+                    state = self._protocol_step(state, step, cycle, index)
+        except NotConverged as failure:
+            self.history.status, self.history.message = "diverged", str(failure)
+            log.error("diverged: %s", failure)
+        return self.history
+
+    def _initial(self, x: Array) -> State:
+        stress = self.mechanics.trial(x, 0.0)
+        self.mechanics.commit()
+        drift = self._drift(x, stress)
+        mean = float(np.sum(self.weight * x))
+        voltage = float(self.model.material.open_circuit_voltage(np.array([mean]))[0])
+        return State(0.0, Iterate(x, voltage, 0.0), drift, stress)
+
+    def _protocol_step(self, state: State, step: Step, cycle: int, index: int) -> State:
+        log.info("cycle %d: %s", cycle, (step.text or step.kind))
+        start, state = state.time, replace(state, rate=None)
+        largest = self._largest_dt(step, state)
+        dt = largest / 20.0
+        while True:
+            remaining = np.inf if step.duration_s is None else start + step.duration_s - state.time
+            new, error, dt_next = self._adaptive(state, step, min(dt, remaining), largest)
+            hit = self._event(step, new)
+            if hit > EVENT_TOLERANCE:  # passed the cutoff: find the step that ends on it
+                new = self._land_on_event(state, step, new)
+            self._accept(state, new, cycle, index, error)
+            done = hit >= -EVENT_TOLERANCE or new.time - start >= (step.duration_s or np.inf) * (1 - 1e-12)
+            state = new
+            if done:
+                self._frame(state)
+                return state
+            dt, largest = dt_next, self._largest_dt(step, state)
+            dt = min(dt, largest)
+
+    def _largest_dt(self, step: Step, state: State) -> float:
+        """Longest step (s) in which the mean site fraction moves by ``largest_step``."""
+        if step.kind == "current":
+            rate = abs(step.c_rate)
+        elif step.kind == "voltage":
+            rate = max(abs(state.solution.current) / self.unit_current, 0.01)
+        else:
+            return max(step.duration_s or 3600.0, 1.0) / 5.0
+        return self.settings.largest_step / self.nominal * 3600.0 / rate
+
+    def _control(self, step: Step) -> dict[str, float]:
+        if step.kind == "voltage":
+            return {"voltage": step.voltage}
+        return {"current": step.c_rate * self.unit_current if step.kind == "current" else 0.0}
+
+    # -- one step --------------------------------------------------------------------------------------
+
+    def _adaptive(self, state: State, step: Step, dt: float, largest: float) -> tuple[State, float, float]:
+        """Take a step no longer than ``dt`` that meets the tolerance; also the next step's length."""
+        floor = SMALLEST_STEP * largest
+        while True:
+            try:
+                new = self._implicit(state, self._control(step), dt)
+                error = self._error(state, new, dt)
+            except NotConverged as failure:
+                if dt / 2 < floor:
+                    raise NotConverged(
+                        f"{(step.text or step.kind)!r} at t = {state.time:.6g} s, step {dt:.3g} s: {failure}"
+                    ) from failure
+                dt /= 2
+                continue
+            factor = float(np.clip(0.9 * np.sqrt(self.settings.tolerance / max(error, 1e-12)), 0.3, 2.0))
+            if error > 2 * self.settings.tolerance and dt > 10 * floor:
+                dt *= factor
+                continue
+            return new, error, max(dt * factor, floor)
+
+    def _implicit(self, state: State, control: dict[str, float], dt: float) -> State:
+        """Backward Euler step, iterated between transport and mechanics until both stand still."""
+        old = state.solution.x
+        predicted = old if state.rate is None else old + dt * state.rate
+        guess, drift, mix = replace(state.solution, x=self._bounded(predicted)), state.drift, Anderson()
+        stress = state.stress
+        for _ in range(self.settings.largest_iterations):
+            steadying = self._steadying(guess.x, stress)
+            new = self.transport.iterate(old, guess, drift, steadying, dt, **control)
+            if not np.all(np.isfinite(new.x)):
+                raise NotConverged("transport gave a non-finite site fraction")
+            change = float(np.abs(new.x - guess.x).max())
+            if change < SITE_FRACTION_TOLERANCE:
+                return State(state.time + dt, new, drift, stress, (new.x - old) / dt)
+            guess = replace(new, x=self._bounded(mix(guess.x, new.x)))
+            ramp = abs(float(self.active @ (guess.x - old))) / self.nominal
+            stress = self.mechanics.trial(guess.x, ramp)
+            drift = self._drift(guess.x, stress)
+        raise NotConverged(f"staggered iteration stopped at a change of x of {change:.2e}", residual=change)
+
+    def _drift(self, x: Array, stress: Array) -> Array:
+        return self.model.drift(x, stress) if self.settings.stress_drift else np.zeros_like(x)
+
+    def _steadying(self, x: Array, stress: Array) -> Array:
+        """How fast the stress's share of the potential may rise with x (J/mol), from above.
+
+        Its two parts are the stress that a further change builds up and the change of Omega under the
+        present stress.
+        """
+        if not self.settings.stress_drift:
+            return np.zeros_like(x)
+        h = 1e-4
+        by_lattice = (self.model.drift(x - h, stress) - self.model.drift(x + h, stress)) / (2 * h)
+        return self.model.clamped_drift_slope(x) + np.maximum(by_lattice, 0.0)
+
+    def _bounded(self, x: Array) -> Array:
+        """Clip a linearisation point (never an accepted solution) into the tables' range."""
+        low, high = self.model.material.site_fraction_range
+        return np.clip(x, low + 1e-6, high - 1e-6)
+
+    def _error(self, state: State, new: State, dt: float) -> float:
+        """Area-mean local error of backward Euler, dt^2 x''/2, from the last two rates of change."""
+        if state.rate is None:
+            return 0.5 * self.settings.tolerance
+        return float(np.sum(self.weight * np.abs(new.rate - state.rate))) * dt / 2.0  # type: ignore[operator]
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    def _event(self, step: Step, new: State) -> float:
+        """Signed relative distance past the cutoff: negative before, zero on it, positive beyond."""
+        passed = [-np.inf]
+        if step.until_voltage is not None:
+            sign = 1.0 if (step.c_rate or 0.0) > 0 else -1.0
+            passed.append(sign * (new.solution.voltage - step.until_voltage) / step.until_voltage)
+        if step.until_c_rate is not None:
+            ratio = abs(new.solution.current) / self.unit_current / step.until_c_rate
+            passed.append(1.0 - ratio)
+        return max(passed)
+
+    def _land_on_event(self, state: State, step: Step, beyond: State) -> State:
+        """Shorten the step by regula falsi (Illinois) until it ends on the cutoff."""
+        control = self._control(step)
+        low, high = 0.0, beyond.time - state.time
+        f_low, f_high = min(self._event(step, state), -EVENT_TOLERANCE), self._event(step, beyond)
+        for _ in range(40):
+            dt = high - f_high * (high - low) / (f_high - f_low)
+            new = self._implicit(state, control, dt)
+            value = self._event(step, new)
+            if abs(value) <= EVENT_TOLERANCE:
+                return new
+            if value > 0:
+                high, f_high, f_low = dt, value, f_low / 2
+            else:
+                low, f_low, f_high = dt, value, f_high / 2
+        raise NotConverged(f"could not land on the end of {(step.text or step.kind)!r}", time=state.time, residual=value)
+
+    # -- the record ------------------------------------------------------------------------------------
+
+    def _accept(self, old: State, new: State, cycle: int, index: int, error: float) -> None:
+        self.mechanics.commit()
+        self.charge += new.solution.current * (new.time - old.time)
+        self._record(new, cycle, index, error)
+        done = abs(float(np.sum(self.active * new.solution.x)) - self._frame_mean)
+        if done * self.settings.frames >= self.nominal * (1 - 1e-9):
+            self._frame(new)
+
+    def _record(self, state: State, cycle: int, step_index: int, error: float) -> None:
+        x = state.solution.x
+        mean = float(np.sum(self.active * x) / self.active.sum())
+        lost = self.amount_start - float(np.sum(self.transport.area * x)) * self.model.material.c_max
+        scale = self.model.material.c_max * self.nominal * self.transport.area.sum()
+        material = self.model.material
+        # Q = F dx / (3.6 M) in mAh/g, from the charge passed per active area
+        passed = self.charge / (FARADAY * self.model.material.c_max * self.transport.area[self.model.in_core].sum())
+        self.history.add_step(
+            time=state.time,
+            voltage=state.solution.voltage,
+            c_rate=state.solution.current / self.unit_current,
+            mean_site_fraction=mean,
+            specific_capacity=FARADAY * passed / (3.6 * material.molar_mass * 1e3),
+            cycle=cycle,
+            step_index=step_index,
+            step_error=error,
+            max_drift_voltage=float(np.abs(state.drift).max()) / FARADAY,
+            mass_balance_error=abs(lost - self.charge / FARADAY) / scale,
+        )
+        steps = len(self.history.series["time"])
+        if steps % 10 == 0:
+            log.info(
+                "step %d: t = %.4g s, mean x = %.4f, V = %.4f V, drift %.3f V, %.0f s elapsed",
+                steps, state.time, mean, state.solution.voltage,
+                self.history.series["max_drift_voltage"][-1], clock.perf_counter() - self._started,
+            )  # fmt: skip
+
+    def _frame(self, state: State) -> None:
+        x = state.solution.x
+        self._frame_mean = float(np.sum(self.active * x))
+        series = self.history.series
+        if self.history.frames and self.history.frames["frame_time"][-1] == state.time:
+            return
+        self.history.add_frame(
+            frame_time=state.time,
+            frame_voltage=state.solution.voltage,
+            frame_capacity=series["specific_capacity"][-1],
+            frame_c_rate=series["c_rate"][-1],
+            site_fraction=x,
+            stress=state.stress,
+            **self.mechanics.record(),
+        )

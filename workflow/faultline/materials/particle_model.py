@@ -1,0 +1,114 @@
+"""The particle as the coupled solvers see it: the material's laws evaluated on every cell of the section.
+
+Everything here is a pure function of the site fraction `x` per cell. Strains are engineering Voigt vectors
+(xx, yy, zz, yz, xz, xy) in the lab frame, so that the double contraction with a stress is a dot product.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultline.config.models import MaterialSettings
+from faultline.crystal import rotate_stiffness, rotate_strain
+from faultline.materials.material import FARADAY, Material, stiffness_from_settings
+from faultline.microstructure.particle import CORE, Particle
+
+Array = NDArray[np.float64]
+
+__all__ = ["FARADAY", "ParticleModel", "PassiveLayer"]
+
+
+@dataclass(frozen=True)
+class PassiveLayer:
+    """A shell that conducts the alkali and bears load, but neither stores more of it nor changes its lattice.
+
+    It takes the core's chemical potential and capacity, so that x is continuous across the bond.
+
+    Attributes:
+        stiffness: (6, 6), Pa.
+        diffusivity: of the alkali, isotropic, m2/s.
+    """
+
+    stiffness: Array
+    diffusivity: float
+
+    @classmethod
+    def from_settings(cls, settings: MaterialSettings) -> "PassiveLayer":
+        """Layer from the shell's material folder."""
+        return cls(stiffness_from_settings(settings.elasticity), settings.diffusivity.ab.value)
+
+
+@dataclass(frozen=True)
+class ParticleModel:
+    """Laws of one particle.
+
+    Attributes:
+        particle: geometry and orientations.
+        material: the active material.
+        temperature: K.
+        rest_strain: (n_cells, 6) eigenstrain that does not depend on `x` (defects, exposure).
+        shell: what the shell cells are made of, if there are any.
+    """
+
+    particle: Particle
+    material: Material
+    temperature: float
+    rest_strain: Array
+    shell: PassiveLayer | None = None
+
+    @cached_property
+    def in_core(self) -> NDArray[np.bool_]:
+        """(n_cells,) whether a cell is active material."""
+        return self.particle.region == CORE
+
+    @cached_property
+    def _strain_basis(self) -> Array:
+        """(n_cells, 6, 3) lab strain of a unit strain along a, b and c; nothing in the shell."""
+        rotation = self.particle.cell_orientation
+        axes = [rotate_strain(np.broadcast_to(unit, (len(rotation), 3)), rotation) for unit in np.eye(3)]
+        return np.stack(axes, axis=2) * self.in_core[:, None, None]
+
+    @cached_property
+    def diffusivity(self) -> Array:
+        """(n_cells, 2, 2) diffusivity in the section, R diag(D_ab, D_ab, D_c) R^T, m2/s."""
+        rotation = self.particle.cell_orientation
+        crystal = np.diag([self.material.diffusivity_ab] * 2 + [self.material.diffusivity_c])
+        tensor = (rotation @ crystal @ rotation.transpose(0, 2, 1))[:, :2, :2].copy()
+        if self.shell is not None:
+            tensor[~self.in_core] = self.shell.diffusivity * np.eye(2)
+        return tensor
+
+    @cached_property
+    def stiffness(self) -> Array:
+        """(n_cells, 6, 6) stiffness in the lab frame, Pa."""
+        stiffness = rotate_stiffness(self.material.stiffness, self.particle.cell_orientation)
+        if self.shell is not None:
+            stiffness[~self.in_core] = self.shell.stiffness
+        return stiffness
+
+    def eigenstrain(self, x: Array) -> Array:
+        """Stress-free strain (n_cells, 6): lattice change since the pristine state plus `rest_strain`."""
+        return np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain(x)) + self.rest_strain
+
+    def eigenstrain_slope(self, x: Array) -> Array:
+        """d(eigenstrain)/dx, (n_cells, 6); divided by c_max it is the partial molar tensor Omega."""
+        return np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain_slope(x))
+
+    def drift(self, x: Array, stress: Array) -> Array:
+        """Omega : sigma (n_cells,), J/mol: the stress's share of the potential, mu = mu_h - Omega : sigma."""
+        return np.einsum("ni,ni->n", self.eigenstrain_slope(x), stress) / self.material.c_max
+
+    def clamped_drift_slope(self, x: Array) -> Array:
+        """eps' : C : eps' / c_max (n_cells,), J/mol: how fast -drift rises with x where no neighbour yields.
+
+        Neighbours do yield, so this bounds the true slope from above.
+        """
+        slope = self.eigenstrain_slope(x)
+        return np.einsum("ni,nij,nj->n", slope, self.stiffness, slope) / self.material.c_max
+
+    def mobility(self, x: Array) -> Array:
+        """Mobility (n_cells, 2, 2) in the section, mol2/(J m s): the flux is -M grad(mu)."""
+        share = self.material.mobility_per_diffusivity(x, self.temperature)
+        return self.diffusivity * share[:, None, None]

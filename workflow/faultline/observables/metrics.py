@@ -1,0 +1,266 @@
+"""The numbers of one case: what every stage came to, flat, for tables and comparisons."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from faultline.dataset import read_dataset
+from faultline.errors import UserError
+from faultline.microstructure import Particle, particle_from_dataset
+from faultline.observables.electrochemistry import cycle_table
+from faultline.observables.fields import core_area, mean_over, share_over, weighted_quantile
+
+STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface")
+MAX_DRIFT_VOLTAGE = 0.2  # V; beyond it the elastic model carries more stress than the material can
+MAX_ELASTIC_STRAIN = 0.02  # beyond it small-strain elasticity is out of its range
+PEAK_QUANTILE = 0.99  # peaks are taken as the value that 1 % of the area exceeds: corners are singular
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a number is named and shown: its stored SI (or customary) value times scale, in unit."""
+
+    label: str
+    unit: str = ""
+    scale: float = 1.0
+
+    @property
+    def axis_label(self) -> str:
+        """Label with the unit in brackets."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+STAGE_METRICS: dict[str, dict[str, Metric]] = {
+    "cycling": {
+        "first_charge_capacity": Metric("first charge capacity", "mAh/g"),
+        "first_discharge_capacity": Metric("first discharge capacity", "mAh/g"),
+        "coulombic_efficiency": Metric("coulombic efficiency, cycle 1", "%", 100),
+        "polarisation": Metric("polarisation, cycle 1", "mV", 1e3),
+        "capacity_retention": Metric("discharge capacity, last over first cycle", "%", 100),
+        "max_voltage": Metric("highest voltage", "V"),
+        "min_site_fraction": Metric("lowest mean site fraction"),
+        "max_drift_voltage": Metric("largest stress shift of the potential", "mV", 1e3),
+        "drift_voltage_exceeded": Metric("stress shift beyond 0.2 V (1 = yes)"),
+        "max_mass_balance_error": Metric("largest charge balance error (relative)"),
+        "overstrained_area_fraction": Metric("area beyond 2 % elastic strain", "%", 100),
+        "peak_tension": Metric("peak first principal stress", "MPa", 1e-6),
+        "peak_hydrostatic_tension": Metric("peak hydrostatic tension", "MPa", 1e-6),
+        "peak_hydrostatic_compression": Metric("peak hydrostatic compression", "MPa", 1e-6),
+    },
+    "cracks": {
+        "max_failed_fraction": Metric("largest failed fraction", "%", 100),
+        "max_failed_fraction_grain_boundary": Metric("largest failed fraction, grain boundaries", "%", 100),
+        "max_failed_fraction_basal": Metric("largest failed fraction, basal planes", "%", 100),
+        "final_failed_fraction": Metric("failed fraction at the end", "%", 100),
+        "first_crack_voltage": Metric("voltage of the first crack", "V"),
+        "first_crack_site_fraction": Metric("site fraction of the first crack"),
+        "surface_connected_fraction": Metric("cracks connected to the surface", "%", 100),
+        "fragments": Metric("fragments"),
+        "crack_porosity": Metric("largest opened area over section area", "%", 100),
+        "max_opening": Metric("widest opening", "nm", 1e9),
+        "fracture_energy": Metric("fracture energy per depth", "µJ/m", 1e6),
+        "viscous_share": Metric("viscous work over fracture energy", "%", 100),
+    },
+    "exposure": {
+        "layer_thickness": Metric("mean air-formed layer", "nm", 1e9),
+        "residual_alkali_wt_percent": Metric("residual alkali", "wt %"),
+        "alkali_lost_fraction": Metric("alkali lost to air", "%", 100),
+        "mean_proton_fraction": Metric("mean proton fraction", "%", 100),
+        "max_proton_fraction": Metric("highest proton fraction", "%", 100),
+        "max_mismatch_strain": Metric("largest mismatch strain", "%", 100),
+        "mean_strength_factor": Metric("mean strength factor of interfaces after air"),
+        "min_strength_factor": Metric("lowest strength factor of interfaces after air"),
+    },
+    "interface": {
+        "wetted_fraction": Metric("interface length wetted by electrolyte", "%", 100),
+        "max_corroded_depth": Metric("deepest corrosion on crack faces", "nm", 1e9),
+        "surface_layer_thickness": Metric("mean reconstructed layer, outer surface", "nm", 1e9),
+        "transition_metal_loss": Metric("transition metal lost", "%", 100),
+        "alkali_loss": Metric("alkali lost to electrolyte", "%", 100),
+    },
+}
+METRICS = {name: entry for entries in STAGE_METRICS.values() for name, entry in entries.items()}
+
+
+def metric(name: str) -> Metric:
+    """Return how a metric is shown; one without an entry is shown under its own name."""
+    return METRICS.get(name, Metric(name.replace("_", " ")))
+
+
+def cycling_metrics(cycling: xr.Dataset, particle: Particle) -> dict[str, float]:
+    """Return capacities, efficiency, polarisation, peak stresses and the flags of model validity."""
+    table = cycle_table(cycling)
+    first = table.reindex([1]).iloc[0]
+    area = core_area(particle)
+    hydrostatic = cycling["hydrostatic_stress"].values
+    drift = _largest(cycling["max_drift_voltage"])
+    return {
+        "first_charge_capacity": float(first["charge_capacity"]),
+        "first_discharge_capacity": float(first["discharge_capacity"]),
+        "coulombic_efficiency": float(first["coulombic_efficiency"]),
+        "polarisation": float(first["polarisation"]),
+        "capacity_retention": _retention(table["discharge_capacity"].to_numpy(float)),
+        "max_voltage": _largest(cycling["voltage"]),
+        "min_site_fraction": -_largest(-cycling["mean_site_fraction"]),
+        "max_drift_voltage": drift,
+        "drift_voltage_exceeded": float(drift > MAX_DRIFT_VOLTAGE),
+        "max_mass_balance_error": _largest(abs(cycling["mass_balance_error"])),
+        "overstrained_area_fraction": _overstrained(cycling, particle),
+        "peak_tension": _peak(area, cycling["first_principal_stress"].values),
+        "peak_hydrostatic_tension": _peak(area, hydrostatic),
+        "peak_hydrostatic_compression": _peak(area, -hydrostatic),
+    }
+
+
+def crack_metrics(cracks: xr.Dataset, particle: Particle) -> dict[str, float]:
+    """Return how much failed, where, when, and how far it reaches; NaN for what only a crack has."""
+    names = ("failed_length", "surface_connected_length", "fracture_energy", "viscous_work")
+    failed, connected, energy, viscous = (float(cracks[name].values[-1]) for name in names)
+    return {
+        "max_failed_fraction": _largest(cracks["failed_fraction"]),
+        "max_failed_fraction_grain_boundary": _largest(cracks["failed_fraction_grain_boundary"]),
+        "max_failed_fraction_basal": _largest(cracks["failed_fraction_basal"]),
+        "final_failed_fraction": float(cracks["failed_fraction"].values[-1]),
+        "first_crack_voltage": float(cracks.attrs.get("first_crack_voltage", math.nan)),
+        "first_crack_site_fraction": float(cracks.attrs.get("first_crack_site_fraction", math.nan)),
+        "surface_connected_fraction": connected / failed if failed > 0 else math.nan,
+        "fragments": _largest(cracks["fragments"]),
+        "crack_porosity": _largest(cracks["opening_area"]) / particle.area,
+        "max_opening": _largest(cracks["opening"]) if particle.n_interfaces else 0.0,
+        "fracture_energy": energy,
+        "viscous_share": viscous / energy if energy > 0 else math.nan,
+    }
+
+
+def exposure_metrics(exposure: xr.Dataset, particle: Particle) -> dict[str, float]:
+    """Return what the air did: layer, alkali lost, protons, mismatch strain and weakening."""
+    area, length = core_area(particle), particle.interface_length
+    strength = exposure["strength_factor"].values
+    protons = exposure["proton_fraction"].values
+    return {
+        "layer_thickness": mean_over(particle.surface_length, exposure["layer_thickness"].values),
+        "residual_alkali_wt_percent": float(exposure.attrs.get("residual_alkali_wt_percent", math.nan)),
+        "alkali_lost_fraction": float(exposure.attrs.get("alkali_lost_fraction", math.nan)),
+        "mean_proton_fraction": mean_over(area, protons),
+        "max_proton_fraction": float(protons.max()),
+        "max_mismatch_strain": float(np.abs(exposure["mismatch_strain"].values).max()),
+        "mean_strength_factor": mean_over(length, strength),
+        "min_strength_factor": float(strength.min()) if strength.size else math.nan,
+    }
+
+
+def interface_metrics(interface: xr.Dataset, particle: Particle) -> dict[str, float]:
+    """Return what the electrolyte reached and how deep it corroded."""
+    depth = interface["corroded_depth"].values
+    return {
+        "wetted_fraction": share_over(particle.interface_length, interface["wetted"].values),
+        "max_corroded_depth": float(depth.max()) if depth.size else 0.0,
+        "surface_layer_thickness": mean_over(
+            particle.surface_length, interface["surface_layer_thickness"].values
+        ),
+        "transition_metal_loss": float(interface.attrs.get("transition_metal_loss", math.nan)),
+        "alkali_loss": float(interface.attrs.get("alkali_loss", math.nan)),
+    }
+
+
+READERS: dict[str, Callable[[xr.Dataset, Particle], dict[str, float]]] = {
+    "exposure": exposure_metrics,
+    "cycling": cycling_metrics,
+    "cracks": crack_metrics,
+    "interface": interface_metrics,
+}
+
+
+def case_metrics(
+    microstructure: Path, defects: Path, exposure: Path, cycling: Path, cracks: Path, interface: Path
+) -> dict[str, Any]:
+    """Return every number of a case and the status of every stage, for metrics.json.
+
+    A stage that did not end well gives NaN for its numbers, under the same keys as one that did;
+    `status` is the first status of the chain that is not "ok", with its message.
+
+    Raises:
+        UserError: a file is missing, damaged or not one of ours.
+    """
+    paths = dict(zip(STAGES, (microstructure, defects, exposure, cycling, cracks, interface), strict=True))
+    particle: Particle | None = None
+    result: dict[str, Any] = {"status": "ok", "status_message": ""}
+    for stage, path in paths.items():
+        with read_dataset(path) as data:
+            status, message = stage_status(data)
+            if stage == "microstructure" and status == "ok":
+                particle = particle_from_dataset(data)
+                result |= {"cells": particle.n_cells, "grains": particle.n_grains}
+            if status == "ok" and stage in READERS and particle is not None:
+                result |= READERS[stage](data, particle)
+            elif stage in READERS:
+                result |= dict.fromkeys(STAGE_METRICS[stage], math.nan)
+        result |= {f"{stage}_status": status, f"{stage}_status_message": message}
+        if status != "ok" and result["status"] == "ok":
+            result |= {"status": status, "status_message": f"{stage}: {message}" if message else stage}
+    return result
+
+
+def stage_status(data: xr.Dataset) -> tuple[str, str]:
+    """Return status ("ok", "diverged" or "upstream_failed") and message of a stage file."""
+    return str(data.attrs.get("status", "ok")), str(data.attrs.get("status_message", ""))
+
+
+def write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
+    """Write metrics as JSON under a temporary name, then rename; numbers that are not finite become null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    plain = {key: _plain(value) for key, value in metrics.items()}
+    partial.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n")
+    partial.replace(path)
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read metrics; null becomes NaN.
+
+    Raises:
+        UserError: the file is missing or is not a flat JSON object.
+    """
+    try:
+        loaded = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
+    if not isinstance(loaded, dict):
+        raise UserError(f"{path}: holds no JSON object; delete it and run again")
+    return {key: math.nan if value is None else value for key, value in loaded.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _largest(values: xr.DataArray) -> float:
+    return float(values.max()) if values.size else math.nan
+
+
+def _retention(discharge: np.ndarray) -> float:
+    return float(discharge[-1] / discharge[0]) if len(discharge) > 1 else math.nan
+
+
+def _peak(area: np.ndarray, frames: np.ndarray) -> float:
+    """Largest over frames (n_frames, n_cells) of the value that 99 % of the core's area stays below."""
+    return max((weighted_quantile(area, frame, PEAK_QUANTILE) for frame in frames), default=math.nan)
+
+
+def _overstrained(cycling: xr.Dataset, particle: Particle) -> float:
+    """Largest share of area over frames beyond the elastic strain limit; NaN if strain is not stored."""
+    if "elastic_strain" not in cycling:
+        return math.nan
+    area, frames = core_area(particle), np.abs(cycling["elastic_strain"].values)
+    return max(share_over(area, frame > MAX_ELASTIC_STRAIN) for frame in frames)

@@ -1,0 +1,208 @@
+"""The finished study as the reports see it: cases, their files, and which of them failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from faultline.dataset import read_dataset
+from faultline.errors import UserError
+from faultline.microstructure import Particle, particle_from_dataset
+from faultline.observables import (
+    STAGES,
+    HalfCycle,
+    first_charge_frames,
+    frame_site_fraction,
+    half_cycles,
+    read_metrics,
+)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case with one seed: its place in the study and its files.
+
+    Attributes:
+        id: unique name, `{name}.s{seed}` where the case has several seeds.
+        name: the case that the seeds share.
+        title: what to call it in figures.
+        seed: number of the seed, from 1.
+        control: name of the case it is compared with, or None.
+        material: folder name of the material.
+        material_title: what to call the material in figures.
+        coupling: "one_way" or "two_way".
+        files: stage file by stage, and "metrics".
+        parameters: material values with key, value, unit, status and source.
+    """
+
+    id: str
+    name: str
+    title: str
+    seed: int
+    control: str | None
+    material: str
+    material_title: str
+    coupling: str
+    files: dict[str, Path]
+    parameters: list[dict[str, Any]] = field(default_factory=list)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Numbers and status of every stage."""
+        return read_metrics(self.files["metrics"])
+
+    @cached_property
+    def particle(self) -> Particle:
+        """The meshed section."""
+        with read_dataset(self.files["microstructure"]) as data:
+            return particle_from_dataset(data)
+
+    @cached_property
+    def _opened(self) -> dict[str, xr.Dataset]:
+        return {}
+
+    def data(self, stage: str) -> xr.Dataset:
+        """Return the file of a stage, read only where it is used: a report wants a few frames of many files.
+
+        (The metrics were made from the same files, read whole and checked.) It stays open with the report.
+        """
+        if stage not in self._opened:
+            path = self.files[stage]
+            try:
+                self._opened[stage] = xr.open_dataset(path, engine="h5netcdf")
+            except (OSError, ValueError) as error:
+                raise UserError(f"{path}: cannot be read ({error}); run the workflow again") from error
+        return self._opened[stage]
+
+    @cached_property
+    def half_cycles(self) -> list[HalfCycle]:
+        """Charges and discharges of the run."""
+        return half_cycles(self.data("cycling"))
+
+    @cached_property
+    def first_charge(self) -> NDArray[np.int64]:
+        """Stored frames of the first charge."""
+        return first_charge_frames(self.data("cycling"))
+
+    @cached_property
+    def frame_table(self) -> pd.DataFrame:
+        """One row a stored frame: time (s), voltage (V), capacity (mAh/g), mean site fraction."""
+        data = self.data("cycling")
+        return pd.DataFrame(
+            {
+                "time": data["frame_time"].values,
+                "voltage": data["frame_voltage"].values,
+                "capacity": data["frame_capacity"].values,
+                "site_fraction": frame_site_fraction(data),
+            }
+        )
+
+    def failure(self, through: str = "interface") -> str | None:
+        """Return how the case failed in a stage up to and with `through`; None where it did not."""
+        for stage in STAGES[: STAGES.index(through) + 1]:
+            status = self.metrics.get(f"{stage}_status", "ok")
+            if status != "ok":
+                message = self.metrics.get(f"{stage}_status_message", "")
+                return f"{stage} {status.replace('_', ' ')}" + (f": {message}" if message else "")
+        return None
+
+
+@dataclass(frozen=True)
+class Study:
+    """All cases of a study, its comparisons and how its figures should look."""
+
+    title: str
+    cases: tuple[CaseResult, ...]
+    comparisons: pd.DataFrame
+    colormap: str = "viridis"
+    diverging_colormap: str = "RdBu_r"
+    dpi: int = 110
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the cases, seeds taken together, in the order of the study."""
+        return list(dict.fromkeys(case.name for case in self.cases))
+
+    def seeds(self, name: str) -> list[CaseResult]:
+        """Return the runs of a case, one a seed."""
+        return sorted((case for case in self.cases if case.name == name), key=lambda case: case.seed)
+
+    def first(self, name: str) -> CaseResult:
+        """Return the run of a case that maps show: its first seed, whether it ended well or not."""
+        return self.seeds(name)[0]
+
+    def titles(self) -> dict[str, str]:
+        """Return the title of every case by name."""
+        return {name: self.first(name).title for name in self.names}
+
+    def families(self) -> dict[str, list[str]]:
+        """Return names by material: what is compared with one another and shares axes."""
+        groups: dict[str, list[str]] = {}
+        for name in self.names:
+            groups.setdefault(self.first(name).material, []).append(name)
+        return groups
+
+    def failed(self) -> list[CaseResult]:
+        """Return the runs in which a stage did not end well."""
+        return [case for case in self.cases if case.failure()]
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Return the metrics of every run by id."""
+        return {case.id: case.metrics for case in self.cases}
+
+
+def load_study(manifest: str | Path) -> Study:
+    """Read the manifest that the workflow writes for the reports; its paths start at the working folder.
+
+    Raises:
+        UserError: the manifest is missing or lacks a key.
+    """
+    path = Path(manifest)
+    try:
+        content = json.loads(path.read_text())
+        cases = tuple(_case(entry) for entry in content["cases"])
+        comparisons, plots = content.get("comparisons"), content.get("plots", {})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: not a manifest of a study ({type(error).__name__}: {error}); "
+            "run the workflow's reports target, which writes it"
+        ) from error
+    table = (
+        pd.read_csv(comparisons) if comparisons and Path(comparisons).stat().st_size > 1 else pd.DataFrame()
+    )
+    known = {key: plots[key] for key in ("colormap", "diverging_colormap", "dpi") if key in plots}
+    return Study(content.get("study", {}).get("title", "Study"), cases, table, **known)
+
+
+def _case(entry: dict[str, Any]) -> CaseResult:
+    return CaseResult(
+        id=entry["id"],
+        name=entry["name"],
+        title=entry.get("title") or entry["name"],
+        seed=int(entry.get("seed") or 1),
+        control=entry.get("control"),
+        material=entry["material"],
+        material_title=entry.get("material_title") or entry["material"],
+        coupling=entry["coupling"],
+        files={stage: Path(file) for stage, file in entry["files"].items() if file},
+        parameters=entry.get("parameters", []),
+    )
+
+
+def split_failed(
+    cases: Iterable[CaseResult], through: str = "interface"
+) -> tuple[list[CaseResult], list[CaseResult]]:
+    """Return the cases that ended well up to a stage, and the others."""
+    parts: tuple[list[CaseResult], list[CaseResult]] = ([], [])
+    for case in cases:
+        parts[case.failure(through) is not None].append(case)
+    return parts

@@ -1,0 +1,195 @@
+# The study: which cases there are, what each stage of each case depends on, and where its files lie.
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+LIBRARY_PATH = str(ROOT / "workflow")
+
+# Scripts run as processes of their own: in this environment, in a conda environment or on a cluster node. All must
+# import this very library, not an installed copy: hashes of its code decide what runs again. So its folder is put
+# on their import path here, and nowhere else. (Conda environments keep PYTHONPATH because of a line in
+# profiles/default; a cluster job parses this file again.)
+os.environ.update(PYTHONPATH=LIBRARY_PATH)
+sys.path.insert(0, LIBRARY_PATH)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+from faultline.config.loader import load_study
+from faultline.config.slices import stage_slice
+from faultline.config.sources import material_values
+from faultline.errors import UserError
+from faultline.provenance import code_hash, config_hash
+
+STAGES = [
+    "microstructure",
+    "defects",
+    "exposure",
+    "cycling",
+    "cracks",
+    "interface",
+    "observables",
+]
+DEFAULT_STUDY = ROOT / "config" / "config.yaml"
+
+
+def read_study():
+    """The study named by --configfile, else the default one; ends the run with a plain message if it is wrong.
+
+    Faultline reads the file itself, since Snakemake would merge several files key by key and would not say in
+    which line a mistake is.
+    """
+    files = workflow.overwrite_configfiles
+    try:
+        if len(files) > 1:
+            raise UserError(f"--configfile: one study at a time, not {len(files)}")
+        if workflow.config_settings.config:
+            keys = ", ".join(workflow.config_settings.config)
+            raise UserError(
+                f"--config {keys}: a study is a file. Copy {DEFAULT_STUDY.relative_to(ROOT)}, change the copy "
+                "and give it with --configfile"
+            )
+        return load_study(Path(files[0]) if files else DEFAULT_STUDY, ROOT)
+    except UserError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(1)
+
+
+STUDY = read_study()
+CASES = {case.id: case for case in STUDY.cases}
+RESULTS = STUDY.results.as_posix()
+LOGS, BENCHMARKS = f"{RESULTS}/logs", f"{RESULTS}/benchmarks"
+SLICES = {
+    stage: {name: stage_slice(case, stage) for name, case in CASES.items()}
+    for stage in STAGES
+}
+
+
+def microstructure_key(name):
+    """Folder name of a case's particle: readable, and unique to the settings it is made from."""
+    settings = SLICES["microstructure"][name]
+    grains = settings["microstructure"]["grains"]
+    size = f"-{grains['count']}-grains" if "count" in grains else ""
+    return f"{settings['microstructure']['shape']}{size}-{config_hash(settings)[:8]}"
+
+
+PARTICLES = {name: microstructure_key(name) for name in CASES}
+OWNERS = {
+    key: name for name, key in reversed(PARTICLES.items())
+}  # the first case with each particle
+
+CASE = f"{RESULTS}/{{case}}"
+BLOCK = f"{CASE}/block-{{first}}-{{last}}"
+MICROSTRUCTURE = f"{RESULTS}/microstructures/{{key}}/microstructure.nc"
+
+
+wildcard_constraints:
+    case="|".join(map(re.escape, CASES)),
+    key="|".join(map(re.escape, OWNERS)),
+    first=r"\d+",
+    last=r"\d+",
+
+
+def image_of(wildcards):
+    """The user's label image that a particle is made from, if there is one."""
+    image = SLICES["microstructure"][OWNERS[wildcards.key]]["microstructure"].get(
+        "image"
+    )
+    return [image["file"]] if image else []
+
+
+def microstructure_of(wildcards):
+    return MICROSTRUCTURE.format(key=PARTICLES[wildcards.case])
+
+
+def settings_of(stage):
+    """Parameter of a rule: the settings that this stage of the case uses, and nothing else."""
+    return lambda wildcards: SLICES[stage][wildcards.case]
+
+
+def seed_of(wildcards):
+    return CASES[wildcards.case].seed
+
+
+def code_of(*files):
+    """Parameter of a rule: hash of its script and of the part of the library that the script can reach."""
+    return "-".join(code_hash(ROOT / "workflow" / file) for file in files)
+
+
+def stage_file(name, stage):
+    """Path of a case's file of one stage."""
+    last = CASES[name].settings.cycles
+    pattern = {
+        "microstructure": MICROSTRUCTURE,
+        "defects": f"{CASE}/defects.nc",
+        "exposure": f"{CASE}/exposure.nc",
+        "observables": f"{CASE}/metrics.json",
+    }.get(stage, f"{BLOCK}/{stage}.nc")
+    return pattern.format(case=name, key=PARTICLES[name], first=1, last=last)
+
+
+METRICS = [stage_file(name, "observables") for name in CASES]
+
+
+def manifest_of_study():
+    """What the report notebooks need to know: titles, controls, files, and where each value comes from."""
+    return {
+        "study": {"title": STUDY.settings.title, "file": STUDY.file},
+        "plots": STUDY.settings.plots.model_dump(),
+        "comparisons": f"{RESULTS}/study/comparisons.csv",
+        "cases": [manifest_of_case(case) for case in STUDY.cases],
+    }
+
+
+def manifest_of_case(case):
+    files = {stage: stage_file(case.id, stage) for stage in STAGES}
+    return {
+        "id": case.id,
+        "name": case.name,
+        "title": case.settings.title,
+        "seed": case.seed,
+        "control": CASES[case.control].name if case.control else None,
+        "material": case.settings.material,
+        "coupling": case.coupling,
+        "files": {"metrics": files.pop("observables"), **files},
+        "parameters": material_values(case.material),
+    }
+
+
+def closing_words(reports):
+    """Where to look now; nothing for a run that only made single files."""
+    if not all(Path(report).exists() for report in reports):
+        return ""
+    return "\n".join(
+        [
+            "",
+            f"{STUDY.settings.title or STUDY.file}: done, {len(CASES)} cases.",
+            "  Reports, to be opened in a browser:",
+            *[f"    {report}" for report in reports],
+            "  Cases against their controls:",
+            f"    {RESULTS}/study/comparisons.csv",
+            "  What every other file holds:",
+            "    results/README.md",
+            "",
+        ]
+    )
+
+
+def failure_words():
+    """What failed, as far as the files say it, and how to go on."""
+    found = {name: stage_file(name, "observables") for name in CASES}
+    metrics = {name: json.loads(Path(file).read_text()) for name, file in found.items() if Path(file).exists()}
+    failed = [f"    {name}: {case['status_message']}" for name, case in metrics.items() if case["status"] != "ok"]
+    return "\n".join(
+        [
+            "",
+            f"{STUDY.settings.title or STUDY.file}: not complete.",
+            *(["  Cases without a solution, everything else was finished:", *failed] if failed else []),
+            "  What each job said:",
+            f"    {LOGS}/",
+            "  The same command goes on where it stopped; `make retry-failed` computes diverged stages again.",
+            "",
+        ]
+    )

@@ -1,0 +1,19 @@
+# The last word: names every case that failed and ends with exit code 1. Nothing waits for it.
+rule gate:
+    input:
+        METRICS,
+    output:
+        f"{RESULTS}/study/gate.txt",
+    log:
+        f"{LOGS}/study/gate.log",
+    benchmark:
+        f"{BENCHMARKS}/study/gate.tsv"
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        cases=list(CASES),
+        code=code_of("scripts/gate.py"),
+    message:
+        "gate: did every case end well?"
+    script:
+        "../scripts/gate.py"

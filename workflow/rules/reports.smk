@@ -1,0 +1,53 @@
+NOTEBOOKS = ["cycling", "cracks", "environment"]
+REPORT = f"{RESULTS}/study/reports/{{report}}"
+REPORTS = expand(f"{REPORT}.html", report=NOTEBOOKS)
+
+
+rule manifest:
+    output:
+        f"{RESULTS}/study/manifest.json",
+    log:
+        f"{LOGS}/study/manifest.log",
+    benchmark:
+        f"{BENCHMARKS}/study/manifest.tsv"
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        manifest=manifest_of_study(),
+        code=code_of("scripts/manifest.py"),
+    message:
+        "list of cases and files for the reports"
+    script:
+        "../scripts/manifest.py"
+
+
+rule report_notebook:
+    input:
+        notebook="workflow/notebooks/{report}.ipynb",
+        manifest=rules.manifest.output[0],
+        files=[stage_file(name, stage) for name in CASES for stage in STAGES],
+        tables=rules.comparisons.output,
+    output:
+        notebook=f"{REPORT}.ipynb",
+        html=report(
+            f"{REPORT}.html",
+            caption="../report/report.rst",
+            category="Reports",
+            labels={"report": "{report}"},
+        ),
+    log:
+        f"{LOGS}/study/reports/{{report}}.log",
+    benchmark:
+        f"{BENCHMARKS}/study/reports/{{report}}.tsv"
+    wildcard_constraints:
+        report="|".join(NOTEBOOKS),
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        code=lambda wildcards: code_of(
+            "scripts/report_notebook.py", f"notebooks/{wildcards.report}.ipynb"
+        ),
+    message:
+        "report: {wildcards.report}"
+    script:
+        "../scripts/report_notebook.py"

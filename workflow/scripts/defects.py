@@ -1,0 +1,24 @@
+"""What synthesis left in the particle of a case."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from faultline.config.stage import StageSettings
+from faultline.defects import defects_dataset, generate_defects
+from faultline.microstructure.particle import Particle
+from faultline.progress import run_script
+from faultline.stage import run_stage
+
+
+def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageSettings) -> xr.Dataset:
+    return defects_dataset(particle, generate_defects(particle, settings.defects, settings.seed))
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    run_stage(solve, dict(input.items()), output[0], params)
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])

@@ -1,0 +1,24 @@
+"""Judge the study: passes if every stage of every case ended well, else names what did not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from faultline.errors import UserError
+from faultline.progress import run_script
+from faultline.provenance import OK
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    files = zip(params.cases, input, strict=True)
+    metrics = {case: json.loads(Path(path).read_text()) for case, path in files}
+    failed = [
+        f"  {case}: {found['status_message']}" for case, found in metrics.items() if found["status"] != OK
+    ]
+    if failed:
+        raise UserError("\n".join([f"{len(failed)} of {len(metrics)} cases failed:", *failed]))
+    Path(output[0]).write_text(f"{len(metrics)} cases, none failed\n")
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])

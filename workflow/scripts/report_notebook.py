@@ -1,0 +1,47 @@
+"""Run a report's notebook and turn it into a page; a notebook that fails is kept as NAME.failed.ipynb."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from faultline.progress import run_script
+
+JUPYTER_FOLDERS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "IPYTHONDIR",
+    "MPLCONFIGDIR",
+)
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    with tempfile.TemporaryDirectory(prefix="faultline-notebook-") as scratch:
+        # Neither the user's Jupyter settings and kernels nor a missing home may change a report.
+        os.environ |= dict.fromkeys(JUPYTER_FOLDERS, scratch)
+        execute(Path(input.notebook), Path(output.notebook), {"manifest": str(input.manifest)})
+    Path(output.html).write_text(as_page(Path(output.notebook)), encoding="utf-8")
+
+
+def execute(notebook: Path, result: Path, parameters: dict[str, Any]) -> None:
+    """Run `notebook` in the project folder on this interpreter; write it, executed, to `result`."""
+    import papermill
+
+    unfinished = result.with_name(f"{result.stem}.failed.ipynb")
+    papermill.execute_notebook(
+        notebook, unfinished, parameters=parameters, kernel_name="python3", progress_bar=False, cwd=Path.cwd()
+    )
+    unfinished.replace(result)
+
+
+def as_page(notebook: Path) -> str:
+    """HTML page of an executed notebook: text and figures, without the code."""
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_filename(str(notebook))
+    return str(page)
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])
