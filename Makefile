@@ -11,8 +11,13 @@ STUDY ?= config/config.yaml
 ARGS ?=
 BIN := .venv/bin
 READY := .venv/.complete
-SNAKEMAKE = $(BIN)/snakemake $(ARGS) --configfile $(STUDY)
+# The default study is found without being named; then Faultline reads it first, and says where a mistake is.
+SNAKEMAKE = $(BIN)/snakemake $(if $(filter-out config/config.yaml,$(STUDY)),--configfile $(STUDY)) $(ARGS)
 RESULTS = $(shell $(BIN)/python -c 'import yaml; print(yaml.safe_load(open("$(STUDY)")).get("results", "results"))')
+
+ifeq ($(wildcard $(STUDY)),)
+$(error There is no study file $(STUDY). Known: $(wildcard config/*.yaml))
+endif
 
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV

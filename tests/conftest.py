@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,27 +46,26 @@ class Project:
         return self.root / name
 
     def python(self, *arguments: str) -> Run:
-        """Run this interpreter in the project, with a home of its own and no display."""
-        home = self.root / "home"
-        home.mkdir(exist_ok=True)
+        """Run this interpreter in the project, with an empty home."""
         kept = {
             key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")
         }
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env=kept | {"HOME": str(home), "PYTHONPATH": str(self.root / "workflow")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(prefix="faultline-home-") as home:
+            done = subprocess.run(
+                [sys.executable, *arguments],
+                cwd=self.root,
+                env=kept | {"HOME": home},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=600,
+                check=False,
+            )
         return Run(done.returncode, done.stdout)
 
     def snakemake(self, *arguments: str, study: str = TINY) -> Run:
         """Run Snakemake as a user would, on the tiny study."""
-        return self.python("-m", "snakemake", *arguments, "--configfile", study)
+        return self.python("-m", "snakemake", "--configfile", study, *arguments)
 
     def edit(self, file: str, pattern: str, replacement: str) -> None:
         """Replace the one place in a file that matches the pattern."""

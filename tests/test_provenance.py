@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+
 from faultline import provenance
 from faultline.errors import NotConverged
 from faultline.provenance import attributes, code_hash, config_hash, file_hash, import_closure, stage_result
@@ -166,7 +167,9 @@ def test_a_failure_is_passed_on_with_its_origin() -> None:
     for late in (cracks, interface):
         assert late.attrs["status"] == "upstream_failed"
         assert late.attrs["status_origin"] == "cycling"
-        assert late.attrs["status_message"] == "cycling did not converge: no equilibrium (time 12, residual 0.5)"
+        assert (
+            late.attrs["status_message"] == "cycling did not converge: no equilibrium (time 12, residual 0.5)"
+        )
         assert late.attrs["status_residual"] == 0.5
         assert "mesh" in late
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from conftest import Project
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow-reruns")]
@@ -56,14 +57,14 @@ def test_hydrofluoric_acid_reruns_the_interface_but_no_cycling(project: Project)
 def test_tensile_strength_reruns_cracks_but_no_one_way_transport(project: Project) -> None:
     project.edit(f"config/materials/{ONE_WAY}/material.yaml", TENSILE_STRENGTH, r"\g<1>151 MPa")
     run = project.snakemake("-n")
-    assert run.stages == AFTER_CRACKS
+    assert run.stages == AFTER_CRACKS | {"manifest"}  # reports print material values
     assert run.jobs["cracks"] == 1
 
 
 def test_tensile_strength_reruns_two_way_transport(project: Project) -> None:
     project.edit(f"config/materials/{TWO_WAY}/material.yaml", TENSILE_STRENGTH, r"\g<1>151 MPa")
     run = project.snakemake("-n")
-    assert run.stages == AFTER_CYCLING
+    assert run.stages == AFTER_CYCLING | {"manifest"}
     assert run.jobs["cycling"] == 1
 
 

@@ -180,13 +180,25 @@ def closing_words(reports):
 def failure_words():
     """What failed, as far as the files say it, and how to go on."""
     found = {name: stage_file(name, "observables") for name in CASES}
-    metrics = {name: json.loads(Path(file).read_text()) for name, file in found.items() if Path(file).exists()}
-    failed = [f"    {name}: {case['status_message']}" for name, case in metrics.items() if case["status"] != "ok"]
+    metrics = {
+        name: json.loads(Path(file).read_text())
+        for name, file in found.items()
+        if Path(file).exists()
+    }
+    failed = [
+        f"    {name}: {case['status_message']}"
+        for name, case in metrics.items()
+        if case["status"] != "ok"
+    ]
     return "\n".join(
         [
             "",
             f"{STUDY.settings.title or STUDY.file}: not complete.",
-            *(["  Cases without a solution, everything else was finished:", *failed] if failed else []),
+            *(
+                ["  Cases without a solution, everything else was finished:", *failed]
+                if failed
+                else []
+            ),
             "  What each job said:",
             f"    {LOGS}/",
             "  The same command goes on where it stopped; `make retry-failed` computes diverged stages again.",

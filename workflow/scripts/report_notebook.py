@@ -39,7 +39,8 @@ def as_page(notebook: Path) -> str:
     """HTML page of an executed notebook: text and figures, without the code."""
     from nbconvert import HTMLExporter
 
-    page, _ = HTMLExporter(exclude_input=True, exclude_output_prompt=True).from_filename(str(notebook))
+    exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
+    page, _ = exporter.from_filename(str(notebook))
     return str(page)
 
 

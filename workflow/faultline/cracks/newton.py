@@ -244,9 +244,8 @@ def _line_search(
         here = jump + step * move
         cohesive = system.weight @ (law.potential(here) - base)
         power = system.weight @ (law.traction(here) * move).sum(axis=1)
-        return float(step * linear + step**2 * quadratic / 2 + cohesive), float(
-            linear + step * quadratic + power
-        )
+        value = step * linear + step**2 * quadratic / 2 + cohesive
+        return float(value), float(linear + step * quadratic + power)
 
     slope = change(0.0)[1]
     if slope >= 0:

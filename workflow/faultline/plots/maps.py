@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 
 FAILED_DAMAGE = 0.99
 THIN = {GRAIN_BOUNDARY: 0.5, BASAL_PLANE: 0.25, SHELL_BOND: 0.5}
+CLOSED_WIDTH, OPEN_WIDTH = 0.6, 2.0  # pt: wider lines would hide how the short faces hang together
 INTACT = {GRAIN_BOUNDARY: "0.62", BASAL_PLANE: "0.82", SHELL_BOND: "0.75"}
 KIND_LABELS = {GRAIN_BOUNDARY: "grain boundary", BASAL_PLANE: "basal plane", SHELL_BOND: "shell bond"}
 
@@ -86,7 +87,7 @@ def phase_handles(names: Sequence[str]) -> list[Patch]:
 def crack_map(ax: Axes, particle: Particle, damage: ArrayLike, opening: ArrayLike, widest: float) -> None:
     """Draw damage as colour and opening as line width on every interface; intact ones are thin and grey.
 
-    Grain boundaries are warm, basal planes cold, bonds of a shell violet. Lines of widths up to 3 pt
+    Grain boundaries are warm, basal planes cold, bonds of a shell violet. Lines of widths up to 2 pt
     stand for openings up to `widest` (m): the true openings are too narrow to be seen.
     """
     d, gap = np.asarray(damage, float), np.maximum(np.asarray(opening, float), 0.0)
@@ -97,11 +98,12 @@ def crack_map(ax: Axes, particle: Particle, damage: ArrayLike, opening: ArrayLik
         ax.add_collection(LineCollection(list(lines[intact]), colors=INTACT[kind], linewidths=THIN[kind]))
         hurt = np.flatnonzero((particle.interface_kind == kind) & (d > 0))
         hurt = hurt[np.argsort(d[hurt])]  # the most damaged on top
-        width = 0.7 + 2.3 * np.minimum(gap[hurt] / widest, 1.0) if widest > 0 else np.full(len(hurt), 0.7)
+        share = np.minimum(gap[hurt] / widest, 1.0) if widest > 0 else np.zeros(len(hurt))
+        width = CLOSED_WIDTH + (OPEN_WIDTH - CLOSED_WIDTH) * share
         ax.add_collection(
             LineCollection(
                 list(lines[hurt]), array=d[hurt], cmap=colours, norm=Normalize(0, 1), linewidths=width,
-                capstyle="round", zorder=3 + kind % 2,
+                capstyle="projecting", zorder=3 + kind % 2,
             )
         )  # fmt: skip
     _frame(ax, particle)
@@ -117,7 +119,7 @@ def wetting_map(ax: Axes, particle: Particle, wetted: ArrayLike, depth: ArrayLik
     ax.add_collection(
         LineCollection(
             list(lines[wet]), array=np.asarray(depth, float)[wet] * 1e9, cmap=WET_COLOURS, norm=norm,
-            linewidths=1.8, capstyle="round",
+            linewidths=1.4, capstyle="projecting",
         )
     )  # fmt: skip
     _frame(ax, particle)
@@ -261,9 +263,9 @@ def _crack_legend(figure: Figure, kinds: Sequence[int], widest: float) -> None:
     ]
     if widest > 0:
         handles.append(
-            Line2D([], [], color="0.2", linewidth=3, label=f"open by {widest * 1e9:.3g} nm or more")
+            Line2D([], [], color="0.2", linewidth=OPEN_WIDTH, label=f"open by {widest * 1e9:.3g} nm or more")
         )
-        handles.append(Line2D([], [], color="0.2", linewidth=0.7, label="closed"))
+        handles.append(Line2D([], [], color="0.2", linewidth=CLOSED_WIDTH, label="closed"))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
@@ -274,13 +276,13 @@ def wetting_panels(cases: Sequence[CaseResult]) -> Figure:
     fields = {case.id: _read_interface(case) for case in cases if case.id in good}
     deepest = max((float(depth.max(initial=0.0)) for _, depth in fields.values()), default=0.0) * 1e9
     norm = Normalize(0, deepest if deepest > 0 else 1.0)
-    columns = min(len(cases), 3)
+    columns = min(len(cases), 4)
     rows = int(np.ceil(len(cases) / columns))
     figure, axes = plt.subplots(
-        rows, columns, figsize=(WIDTH, 3.1 * rows), layout="compressed", squeeze=False
+        rows, columns, figsize=(WIDTH, 3.0 * rows), layout="compressed", squeeze=False
     )
     for ax, case in zip(axes.flat, cases, strict=False):
-        ax.set_title(wrapped(case.title, 34))
+        ax.set_title(wrapped(case.title, 26), fontsize=9)
         failure = case.failure()
         if failure:
             message_panel(ax, f"failed: {failure}", failed=True, width=30)

@@ -66,8 +66,8 @@ def _pair(ax: Axes, row: Mapping[Any, Any], runs: dict[str, dict[str, Any]], tit
     ax.plot([0, 1], pairs[["control", "case"]].to_numpy().T, color="0.55", linewidth=0.6, zorder=2)
     for k, column in enumerate(("control", "case")):
         ax.plot(np.full(len(pairs), k), pairs[column], "o", color="0.2", markersize=3.5, zorder=3)
-    names = [wrapped(titles.get(name, name), 16) for name in (test.control, test.case)]
-    ax.set_xticks([0, 1], names, fontsize=7.5)
+    names = [wrapped(titles.get(name, name), 14) for name in (test.control, test.case)]
+    ax.set_xticks([0, 1], names, fontsize=7)
     ax.set_ylabel(wrapped(shown.axis_label, 30))
     ax.set_xlim(-0.5, 1.5)
 
