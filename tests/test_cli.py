@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+
 from config_project import write_project
 from faultline.cli import main
 from faultline.config.loader import load_study

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from config_project import BASE, FULL, edited, write_project
 from faultline.config.case import Case
 from faultline.config.loader import load_study

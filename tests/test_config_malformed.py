@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from config_project import BASE, FULL, LATTICE, OCV, edited, write_project
 from faultline.cli import main
 

@@ -3,12 +3,13 @@
 import math
 
 import pytest
-from faultline import quantities as q
-from faultline.config.protocol import ALLOWED_SENTENCES, Step, parse_step
-from faultline.quantities import Quantity, parse_quantity, rounded
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from faultline import quantities as q
+from faultline.config.protocol import ALLOWED_SENTENCES, Step, parse_step
+from faultline.quantities import Quantity, parse_quantity, rounded
 
 LENGTH_UNITS = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "micron": 1e-6, "nm": 1e-9, "angstrom": 1e-10}
 TYPES = [value for name, value in vars(q).items() if hasattr(value, "__metadata__")]

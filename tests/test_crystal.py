@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from faultline import crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
+
+from faultline import crystal
 
 NMC811 = crystal.hexagonal_stiffness(259e9, 107e9, 75e9, 194e9, 59e9)
 PAIRS = [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]

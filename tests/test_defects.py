@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
 from faultline.config.models import DefectSettings
 from faultline.crystal import lab_strain
 from faultline.defects import defects_dataset, gaussian_field, generate_defects
 from faultline.defects.generate import facet_factors, residual_strain
 from faultline.microstructure import rectangle_particle
-from numpy.testing import assert_allclose
-from scipy.spatial.transform import Rotation
 
 
 @pytest.fixture(scope="module")

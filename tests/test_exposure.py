@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
 from faultline.config.loader import load_study
 from faultline.exposure import AirChemistry, Column, Gas, Host, WaterFilm, expose, exposure_dataset, unexposed
 from faultline.exposure.apply import CellMap, distance_to_surface
 from faultline.exposure.chemistry import CARBONIC_1, CARBONIC_2, HENRY_CO2, WATER_PRODUCT
 from faultline.materials import Material, material_from_settings
 from faultline.microstructure import GRAIN_BOUNDARY, rectangle_particle
-from numpy.testing import assert_allclose
-from scipy.spatial.transform import Rotation
 
 ROOT = Path(__file__).parents[1]
 HOUR = 3600.0

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from faultline.interface import Growth, corrode, corrosion_dataset, film_resistance, wetted_interfaces
-from faultline.materials import FARADAY
-from faultline.microstructure import rectangle_particle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+
+from faultline.interface import Growth, corrode, corrosion_dataset, film_resistance, wetted_interfaces
+from faultline.materials import FARADAY
+from faultline.microstructure import rectangle_particle
 
 GROWTH = Growth(
     linear_rate=5e-15,

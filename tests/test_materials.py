@@ -1,18 +1,20 @@
 """Material laws: tables, thermodynamics and the shipped data."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from faultline.config.loader import load_study
-from faultline.config.models import MaterialSettings
-from faultline.crystal import is_stable
-from faultline.errors import UserError
-from faultline.materials import FARADAY, LatticeCurve, Material, VoltageCurve, material_from_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.constants import R as GAS_CONSTANT
+
+from faultline.config.loader import load_study
+from faultline.config.models import MaterialSettings
+from faultline.crystal import is_stable
+from faultline.materials import FARADAY, LatticeCurve, Material, VoltageCurve, material_from_settings
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("P2-NNM", "O3-NM", "O3-NFM", "NMC811")
@@ -190,7 +192,11 @@ def test_outside_the_tables():
     assert_allclose(m.chemical_potential(0.5, 298.15), -FARADAY * m.open_circuit_voltage(0.5))
 
 
-def test_thermodynamic_factor_is_not_counted_twice():
-    given = shipped()["NMC811"].model_copy(update={"thermodynamics": "ocv"})
-    with pytest.raises(UserError, match="thermodynamics: ideal"):
-        material_from_settings(given)
+def test_self_and_chemical_diffusivity_differ_by_the_thermodynamic_factor():
+    given = shipped()["NMC811"]
+    x, t = np.array([0.3, 0.5, 0.8]), 298.15
+    chemical = material_from_settings(given)
+    own = replace(chemical, diffusivity_kind="self")
+    factor = x * (1 - x) * chemical.chemical_potential_slope(x, t) / (GAS_CONSTANT * t)
+    ratio = own.mobility_per_diffusivity(x, t) / chemical.mobility_per_diffusivity(x, t)
+    assert_allclose(ratio, factor)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from faultline.transport import butler_volmer, surface_current
-from faultline.transport.kinetics import FARADAY, GAS_CONSTANT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from faultline.transport import butler_volmer, surface_current
+from faultline.transport.kinetics import FARADAY, GAS_CONSTANT
 
 TEMPERATURE = 298.15
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from faultline.transport.mesh import triangle_mesh
-from faultline.transport.operator import MultipointOperator, operator_of
 from fipy import Grid2D, PeriodicGrid2D, SkewedGrid2D
 from fipy.meshes.mesh import Mesh
 from hypothesis import given, settings
@@ -11,6 +9,9 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import Delaunay
+
+from faultline.transport.mesh import triangle_mesh
+from faultline.transport.operator import MultipointOperator, operator_of
 
 
 def jittered(n, dim=2, jitter=0.2, seed=0, keep=None):

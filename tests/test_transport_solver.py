@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from faultline.transport import BorderedLUSolver, MultipointDiffusionTerm
 from fipy import CellVariable, FaceVariable, ImplicitSourceTerm, TransientTerm
+
+from faultline.transport import BorderedLUSolver, MultipointDiffusionTerm
 from test_transport_operator import anisotropic, triangles
 
 

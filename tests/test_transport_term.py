@@ -2,12 +2,8 @@
 
 import doctest
 
-import faultline.transport.multipoint
 import numpy as np
 import pytest
-from faultline.microstructure.particle import rectangle_particle
-from faultline.transport import MultipointDiffusionTerm, fipy_mesh
-from faultline.transport.mesh import triangle_mesh
 from fipy import (
     CellVariable,
     DiffusionTerm,
@@ -22,6 +18,11 @@ from fipy import (
 from fipy.terms import TermMultiplyError
 from scipy.spatial import Delaunay
 from scipy.special import j0, jn_zeros
+
+import faultline.transport.multipoint
+from faultline.microstructure.particle import rectangle_particle
+from faultline.transport import MultipointDiffusionTerm, fipy_mesh
+from faultline.transport.mesh import triangle_mesh
 from test_transport_operator import anisotropic, manufactured, manufactured_hessian, triangles
 
 

@@ -14,8 +14,8 @@ class UserError(Exception):
 class NotConverged(Exception):
     """A solve that found no solution; the stage keeps its file, with status ``diverged``.
 
-    `time` (s), `step` and `residual` say where it stopped. `state` is the last good state, if there is one: at
-    the level of a stage an xarray Dataset that becomes the content of its file.
+    `time` (s), `step` and `residual` say where it stopped. `state` is the last good state, if there is one:
+    at the level of a stage an xarray Dataset that becomes the content of its file.
     """
 
     def __init__(

@@ -604,6 +604,14 @@ class StudySettings(Settings):
     )
     plots: PlotSettings = Field(default_factory=PlotSettings, description="How figures look.")
 
+    @field_validator("cases")
+    @classmethod
+    def _leave_folders_free(cls, names: list[str]) -> list[str]:
+        taken = sorted({"study", "logs", "benchmarks", "microstructures", "quick", "tiny"} & set(names))
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: name of a folder under results; rename the case")
+        return names
+
     @field_validator("results")
     @classmethod
     def _stays_inside(cls, folder: str) -> str:

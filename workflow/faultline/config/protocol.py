@@ -36,6 +36,21 @@ class Step:
     duration_s: float | None = None
     text: str = ""
 
+    @property
+    def label(self) -> str:
+        """The step in words, also where its sentence was left out (a stage's settings hold none)."""
+        if self.text:
+            return self.text
+        verb = {"voltage": "Hold", "rest": "Rest"}.get(
+            self.kind, "Charge" if self.c_rate > 0 else "Discharge"
+        )
+        rate = f" at {abs(self.c_rate):g}C" if self.kind == "current" else ""
+        held = f" at {self.voltage:g} V" if self.voltage is not None else ""
+        ends = [f"for {self.duration_s:g} s"] if self.duration_s is not None else []
+        ends += [f"until {self.until_voltage:g} V"] if self.until_voltage is not None else []
+        ends += [f"until {self.until_c_rate:g}C"] if self.until_c_rate is not None else []
+        return " ".join([verb + rate + held, " or ".join(ends)]).strip()
+
 
 def parse_step(sentence: str) -> Step:
     """Read one sentence. Raises ValueError that shows the allowed sentences."""

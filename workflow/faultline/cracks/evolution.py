@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL
 GLIDE_TOLERANCE = 0.02  # overstress left on a gliding plane, of the critical stress
 MOST_GLIDE_UPDATES = 12
 SMALLEST_PART = 2.0**-8  # of a recorded increment
+SHORTEST_RAMP = 1e-6  # of a half-cycle, for a step in which no charge passes
 
 
 class CrackEvolution:
@@ -54,15 +54,16 @@ class CrackEvolution:
             NotConverged: no equilibrium was found.
         """
         start = replace(self.state, interface_displacement=self._trial.interface_displacement)
-        glide, work = self.glide_strain, self.plastic_work
-        for _ in range(MOST_GLIDE_UPDATES):
-            state = self.fracture.advance(start, eigenstrain + glide, max(ramp, 1e-6))
+        glide, work, slip, before = self.glide_strain, self.plastic_work, None, self.stress
+        for update in range(MOST_GLIDE_UPDATES + 1):
+            state = self.fracture.advance(start, eigenstrain + glide, max(ramp, SHORTEST_RAMP))
             stress = self.fracture.stress(state, eigenstrain + glide)
+            if slip is not None:
+                work += plastic_work((before + stress) / 2, slip, self.fracture.particle.cell_area)
             slip = self._slip(stress)
-            if slip is None:
+            if slip is None or update == MOST_GLIDE_UPDATES:
                 break
-            glide = glide + slip
-            work += plastic_work(stress, slip, self.fracture.particle.cell_area)
+            glide, before = glide + slip, stress
             start = replace(start, interface_displacement=state.interface_displacement)
         self._trial, self._trial_glide, self._trial_work = state, glide, work
         self.stress, self._trial_eigenstrain = stress, eigenstrain
@@ -73,7 +74,7 @@ class CrackEvolution:
         self.state, self.glide_strain, self.plastic_work = self._trial, self._trial_glide, self._trial_work
         self.eigenstrain = self._trial_eigenstrain
 
-    def follow(self, eigenstrain: Floats, ramp: float, progress: Callable[[float], None] | None = None) -> None:
+    def follow(self, eigenstrain: Floats, ramp: float) -> None:
         """Advance along the straight path to `eigenstrain`, in parts where one step does not converge.
 
         Raises:
@@ -94,8 +95,6 @@ class CrackEvolution:
                 continue
             self.commit()
             done, part = target, 2 * part
-            if progress:
-                progress(done)
 
     def _slip(self, stress: Floats) -> Floats | None:
         """Next glide increment, or None where no plane is overstressed beyond the tolerance."""
@@ -113,7 +112,9 @@ class CrackEvolution:
         }
 
 
-def crack_record(fracture: FractureModel, state: FractureState, failed_damage: float) -> dict[str, float | NDArray]:
+def crack_record(
+    fracture: FractureModel, state: FractureState, failed_damage: float
+) -> dict[str, float | NDArray]:
     """Damage, opening and slip (n_interfaces,) of the worse end, and the statistics of a state."""
     particle, damage = fracture.particle, state.damage
     shear = np.linalg.norm(state.jump[..., 1:], axis=-1)

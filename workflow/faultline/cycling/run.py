@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from faultline.cycling.mechanics import Mechanics
 from faultline.cycling.transport import Iterate, TransportStep
 from faultline.errors import NotConverged
 from faultline.materials.particle_model import FARADAY, ParticleModel
+from faultline.progress import Progress
 from faultline.transport.surface import ReactingFaces
 
 Array = NDArray[np.float64]
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 SITE_FRACTION_TOLERANCE = 1e-3  # largest change of x in the last staggered iteration
 POTENTIAL_TOLERANCE = 5e-3  # V, largest disagreement of transport and mechanics on Omega : sigma / F
-EVENT_TOLERANCE = 1e-6  # relative distance to a cutoff voltage or current
+EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff voltage or current
 SMALLEST_STEP = 1e-4  # of the largest step; below it the run counts as diverged
 
 
@@ -73,19 +73,21 @@ class Cycler:
         self.history = History()
         area = self.transport.area
         self.weight = area / area.sum()
+        active_area = float(area[model.in_core].sum())
         nominal = model.material.nominal_site_fraction_change
         # I' = C_rate F c_max dx_nominal A_0 / 3600 s with A_0 the pristine active area
         self.active = self.weight * model.in_core
-        self.unit_current = FARADAY * model.material.c_max * nominal * float(area[model.in_core].sum()) / 3600.0
+        self.capacity = FARADAY * model.material.c_max * active_area  # C/m, of a change of x by one
+        self.unit_current = self.capacity * nominal / 3600.0
         self.nominal = nominal
-        self._started = clock.perf_counter()
+        self._progress = Progress(log)
 
     # -- the run ---------------------------------------------------------------------------------------
 
     def run(self, x: Array, steps: Sequence[Step], cycles: int) -> History:
-        """Run ``cycles`` repetitions of the protocol from composition ``x`` (n_cells,)."""
+        """Run `cycles` repetitions of the protocol from composition `x` (n_cells,)."""
         state = self._initial(x)
-        self.amount_start = float(np.sum(self.transport.area * state.solution.x)) * self.model.material.c_max
+        self.amount_start = self._amount(state.solution.x)
         self.charge = 0.0
         self._record(state, cycle=1, step_index=0, error=0.0)
         self._frame(state)
@@ -99,7 +101,7 @@ class Cycler:
         return self.history
 
     def _initial(self, x: Array) -> State:
-        stress = self.mechanics.trial(x, 0.0)
+        stress = self.mechanics.trial(x, 1.0)  # what defects and exposure left had all the time it needs
         self.mechanics.commit()
         drift = self._drift(x, stress)
         mean = float(np.sum(self.weight * x))
@@ -107,7 +109,7 @@ class Cycler:
         return State(0.0, Iterate(x, voltage, 0.0), drift, stress)
 
     def _protocol_step(self, state: State, step: Step, cycle: int, index: int) -> State:
-        log.info("cycle %d: %s", cycle, (step.text or step.kind))
+        log.info("cycle %d: %s", cycle, step.label)
         start, state = state.time, replace(state, rate=None)
         largest = self._largest_dt(step, state)
         dt = largest / 20.0
@@ -127,7 +129,7 @@ class Cycler:
             dt = min(dt, largest)
 
     def _largest_dt(self, step: Step, state: State) -> float:
-        """Longest step (s) in which the mean site fraction moves by ``largest_step``."""
+        """Longest step (s) in which the mean site fraction moves by `largest_step`."""
         if step.kind == "current":
             rate = abs(step.c_rate)
         elif step.kind == "voltage":
@@ -137,14 +139,14 @@ class Cycler:
         return self.settings.largest_step / self.nominal * 3600.0 / rate
 
     def _control(self, step: Step) -> dict[str, float]:
-        if step.kind == "voltage":
+        if step.voltage is not None:
             return {"voltage": step.voltage}
-        return {"current": step.c_rate * self.unit_current if step.kind == "current" else 0.0}
+        return {"current": step.c_rate * self.unit_current}  # none at rest
 
     # -- one step --------------------------------------------------------------------------------------
 
     def _adaptive(self, state: State, step: Step, dt: float, largest: float) -> tuple[State, float, float]:
-        """Take a step no longer than ``dt`` that meets the tolerance; also the next step's length."""
+        """Take a step no longer than `dt` that meets the tolerance; also the next step's length."""
         floor = SMALLEST_STEP * largest
         while True:
             try:
@@ -153,7 +155,7 @@ class Cycler:
             except NotConverged as failure:
                 if dt / 2 < floor:
                     raise NotConverged(
-                        f"{(step.text or step.kind)!r} at t = {state.time:.6g} s, step {dt:.3g} s: {failure}"
+                        f"{step.label!r} at t = {state.time:.6g} s, step {dt:.3g} s: {failure}"
                     ) from failure
                 dt /= 2
                 continue
@@ -236,13 +238,13 @@ class Cycler:
             dt = high - f_high * (high - low) / (f_high - f_low)
             new = self._implicit(state, control, dt)
             value = self._event(step, new)
-            if abs(value) <= EVENT_TOLERANCE:
+            if abs(value) <= EVENT_TOLERANCE or high - low <= EVENT_TOLERANCE * high:
                 return new
             if value > 0:
                 high, f_high, f_low = dt, value, f_low / 2
             else:
                 low, f_low, f_high = dt, value, f_high / 2
-        raise NotConverged(f"could not land on the end of {(step.text or step.kind)!r}", time=state.time, residual=value)
+        raise NotConverged(f"could not land on the end of {step.label!r}", time=state.time, residual=value)
 
     # -- the record ------------------------------------------------------------------------------------
 
@@ -254,33 +256,34 @@ class Cycler:
         if done * self.settings.frames >= self.nominal * (1 - 1e-9):
             self._frame(new)
 
+    def _amount(self, x: Array) -> float:
+        """Alkali in the section, mol/m."""
+        return float(self.transport.area @ x) * self.model.material.c_max
+
     def _record(self, state: State, cycle: int, step_index: int, error: float) -> None:
-        x = state.solution.x
-        mean = float(np.sum(self.active * x) / self.active.sum())
-        lost = self.amount_start - float(np.sum(self.transport.area * x)) * self.model.material.c_max
-        scale = self.model.material.c_max * self.nominal * self.transport.area.sum()
-        material = self.model.material
-        # Q = F dx / (3.6 M) in mAh/g, from the charge passed per active area
-        passed = self.charge / (FARADAY * self.model.material.c_max * self.transport.area[self.model.in_core].sum())
+        x, material = state.solution.x, self.model.material
+        lost = (self.amount_start - self._amount(x)) * FARADAY
         self.history.add_step(
             time=state.time,
             voltage=state.solution.voltage,
             c_rate=state.solution.current / self.unit_current,
-            mean_site_fraction=mean,
-            specific_capacity=FARADAY * passed / (3.6 * material.molar_mass * 1e3),
+            mean_site_fraction=float(self.active @ x / self.active.sum()),
+            # Q = F dx / (3.6 M) in mAh/g, with M in g/mol
+            specific_capacity=FARADAY * (self.charge / self.capacity) / (3.6e3 * material.molar_mass),
             cycle=cycle,
             step_index=step_index,
             step_error=error,
             max_drift_voltage=float(np.abs(state.drift).max()) / FARADAY,
-            mass_balance_error=abs(lost - self.charge / FARADAY) / scale,
+            mass_balance_error=abs(lost - self.charge) / (self.capacity * self.nominal),
         )
-        steps = len(self.history.series["time"])
-        if steps % 10 == 0:
-            log.info(
-                "step %d: t = %.4g s, mean x = %.4f, V = %.4f V, drift %.3f V, %.0f s elapsed",
-                steps, state.time, mean, state.solution.voltage,
-                self.history.series["max_drift_voltage"][-1], clock.perf_counter() - self._started,
-            )  # fmt: skip
+        self._progress(
+            "t = %.4g s, mean x = %.4f, V = %.4f V, drift %.3f V, %d steps",
+            state.time,
+            self.history.series["mean_site_fraction"][-1],
+            state.solution.voltage,
+            self.history.series["max_drift_voltage"][-1],
+            len(self.history.series["time"]),
+        )
 
     def _frame(self, state: State) -> None:
         x = state.solution.x

@@ -49,9 +49,7 @@ class TransportStep:
         self._source = fipy.CellVariable(mesh=self.mesh)
         # flux density through the surface, fixed + slope x
         self._outflow = (fipy.FaceVariable(mesh=self.mesh), fipy.FaceVariable(mesh=self.mesh))
-        self._term = MultipointDiffusionTerm(
-            coeff=self._mobility, slope=self._slope, outflow=self._outflow
-        )
+        self._term = MultipointDiffusionTerm(coeff=self._mobility, slope=self._slope, outflow=self._outflow)
         self._equation = fipy.TransientTerm(coeff=model.material.c_max) == self._term + self._source
 
     def iterate(

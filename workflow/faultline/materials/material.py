@@ -133,16 +133,16 @@ class Material:
     def mobility_per_diffusivity(self, x: ArrayLike, temperature: float) -> Array:
         """M / D (...), mol2/(J m3), of the flux -M grad(mu).
 
-        A self-diffusivity gives c_max x (1 - x) / (R T). A chemical diffusivity gives c_max / (dmu/dx), so that
-        an unstressed flux is D grad(c) exactly, while stress still acts against the measured slope of mu: with
-        an ideal solution in its place, ten times softer here, elastic energy would unmix the particle.
+        A self-diffusivity gives c_max x (1 - x) / (R T). A chemical diffusivity gives c_max / (dmu/dx), so
+        that an unstressed flux is D grad(c) exactly, while stress still acts against the measured slope of
+        mu: with an ideal solution in its place, ten times softer, elastic energy would unmix the particle.
         """
         if self.diffusivity_kind == "chemical":
             return self.c_max / self.chemical_potential_slope(x, temperature)
         return self.c_max * self.vacancy_product(x) / (GAS_CONSTANT * temperature)
 
     def mobility(self, x: ArrayLike, temperature: float) -> Array:
-        """Mobility (..., 3, 3) in the crystal frame, diag(D_ab, D_ab, D_c) times `mobility_per_diffusivity`."""
+        """Mobility (..., 3, 3) in the crystal frame: `mobility_per_diffusivity` diag(D_ab, D_ab, D_c)."""
         share = self.mobility_per_diffusivity(x, temperature)
         return share[..., None, None] * np.diag([self.diffusivity_ab] * 2 + [self.diffusivity_c])
 

@@ -69,8 +69,9 @@ class LatticeCurve:
     """Principal strains (a, b, c) over site fraction, through the rows of the table.
 
     Within a phase the curve is a monotone cubic. Where neighbouring rows name different phases they are the
-    ends of a two-phase gap, and linear interpolation is the lever rule: a share w = (x2 - x) / (x2 - x1) of the first phase gives eps = w eps1 + (1 - w)
-    eps2. Strains are counted from the reference site fraction, so that the pristine lattice has none.
+    ends of a two-phase gap, and linear interpolation is the lever rule: a share w = (x2 - x) / (x2 - x1) of
+    the first phase gives eps = w eps1 + (1 - w) eps2. Corners are rounded. Strains are counted from the
+    reference site fraction, so that the pristine lattice has none.
 
     Attributes:
         site_fraction: (n,) ascending.

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
+from faultline.errors import NotConverged
+
 Array = NDArray[np.float64]
 
 
@@ -98,9 +100,12 @@ class _Factor:
         self.scale = 1 / np.where(diagonal > 0, diagonal, 1)
         scaled = csc_matrix(matrix.multiply(self.scale[:, None]))
         # Diagonal pivots unless one is 100 times too small keep the fill of the symmetric ordering.
-        self.lu = splu(
-            scaled, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True}
-        )
+        try:
+            self.lu = splu(
+                scaled, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True}
+            )
+        except RuntimeError as error:  # a step so far off that a row lost its diagonal
+            raise NotConverged(f"transport matrix cannot be factorised: {error}") from error
 
     def solve(self, rhs: Array) -> Array:
         return self.lu.solve(self.scale * rhs)
