@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SITE_FRACTION_TOLERANCE = 1e-3  # largest change of x in the last staggered iteration
 POTENTIAL_TOLERANCE = 5e-3  # V, largest disagreement of transport and mechanics on Omega : sigma / F
 EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff voltage or current
+SHORTEST_BRACKET = 1e-4  # of a time step, in the search for a cutoff
 SMALLEST_STEP = 1e-4  # of the largest step; below it the run counts as diverged
 
 
@@ -230,15 +231,21 @@ class Cycler:
         return max(passed)
 
     def _land_on_event(self, state: State, step: Step, beyond: State) -> State:
-        """Shorten the step by regula falsi (Illinois) until it ends on the cutoff."""
+        """Shorten the step until it ends on the cutoff: regula falsi (Illinois), every third time a bisection.
+
+        The staggered iteration knows the voltage within its tolerance only, so the search also ends where the
+        step's length is known to `SHORTEST_BRACKET`.
+        """
         control = self._control(step)
         low, high = 0.0, beyond.time - state.time
         f_low, f_high = min(self._event(step, state), -EVENT_TOLERANCE), self._event(step, beyond)
-        for _ in range(40):
-            dt = high - f_high * (high - low) / (f_high - f_low)
+        bracket = SHORTEST_BRACKET * high
+        for attempt in range(60):
+            bisect = attempt % 3 == 2
+            dt = (low + high) / 2 if bisect else high - f_high * (high - low) / (f_high - f_low)
             new = self._implicit(state, control, dt)
             value = self._event(step, new)
-            if abs(value) <= EVENT_TOLERANCE or high - low <= EVENT_TOLERANCE * high:
+            if abs(value) <= EVENT_TOLERANCE or high - low <= bracket:
                 return new
             if value > 0:
                 high, f_high, f_low = dt, value, f_low / 2
