@@ -13,7 +13,7 @@ AFTER_INTERFACE = AFTER_CRACKS - {"cracks"}
 AFTER_CYCLING = AFTER_CRACKS | {"cycling"}
 AFTER_MICROSTRUCTURE = AFTER_CYCLING | {"microstructure", "defects", "exposure"}
 
-# The tiny study holds one case of either coupling; each edit below touches one of them.
+# Each edit below touches one of the two cases of the tiny study, which get either coupling.
 ONE_WAY, TWO_WAY = "o3-nfm", "p2-nnm"
 TENSILE_STRENGTH = r"(grain_boundary:\n +tensile_strength:\n +value: )\d+ MPa"
 
@@ -22,6 +22,7 @@ TENSILE_STRENGTH = r"(grain_boundary:\n +tensile_strength:\n +value: )\d+ MPa"
 def finished_project(clean_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose study counts as finished: every output exists, and Snakemake knows how it was made."""
     project = clean_project.copy(tmp_path_factory.mktemp("finished") / "faultline")
+    project.edit("config/cases/o3-nfm-dry.yaml", "coupling: two_way", "coupling: one_way")
     summary = project.snakemake("--summary")
     assert summary.code == 0, summary.text
     outputs = [line.split("\t")[0] for line in summary.text.splitlines() if line.startswith("results/")]

@@ -231,7 +231,7 @@ class Cycler:
         return max(passed)
 
     def _land_on_event(self, state: State, step: Step, beyond: State) -> State:
-        """Shorten the step until it ends on the cutoff: regula falsi (Illinois), every third time a bisection.
+        """Shorten the step until it ends on the cutoff: regula falsi (Illinois), every third time bisection.
 
         The staggered iteration knows the voltage within its tolerance only, so the search also ends where the
         step's length is known to `SHORTEST_BRACKET`.
