@@ -91,8 +91,9 @@ class TransportStep:
         x = np.array(self.variable.value)
         v = solver.border_value if voltage is None else voltage
         assert v is not None  # the bordered solver always sets it
-        total = float(length @ (base + di_dx * x[cell] + di_dv * v))
-        return Iterate(x, float(v), total)
+        if current is None:  # under current control the bordered row holds it to round-off
+            current = float(length @ (base + di_dx * x[cell] + di_dv * v))
+        return Iterate(x, float(v), current)
 
     def _on_surface(self, values: Array) -> Array:
         """Spread a density on the reacting faces over all faces of the mesh."""

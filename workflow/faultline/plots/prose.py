@@ -83,11 +83,14 @@ def _cycling_sentence(cases: Sequence[CaseResult]) -> str:
         )
     else:
         trust = f"Stress shifts the potential by at most {drift * 1e3:.0f} mV."
+    discharged = any(math.isfinite(case.metrics.get("first_discharge_capacity", math.nan)) for case in cases)
+    back = (
+        f", and gave back {_value(cases, 'first_discharge_capacity')} with a polarisation of "
+        f"{_value(cases, 'polarisation')}"
+    )
     return (
         f"charged to x = {_value(cases, 'min_site_fraction')} at up to {_value(cases, 'max_voltage')}, "
-        f"passing {_value(cases, 'first_charge_capacity')}, and gave back "
-        f"{_value(cases, 'first_discharge_capacity')} with a polarisation of "
-        f"{_value(cases, 'polarisation')}. {trust}"
+        f"passing {_value(cases, 'first_charge_capacity')}{back if discharged else ''}. {trust}"
     )
 
 

@@ -1,0 +1,116 @@
+"""Cycling on small particles with known answers."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from faultline.config.loader import load_study
+from faultline.config.protocol import parse_step
+from faultline.cycling.anderson import Anderson
+from faultline.cycling.mechanics import BondedMechanics
+from faultline.cycling.run import Cycler, Settings
+from faultline.errors import NotConverged
+from faultline.materials import Material, material_from_settings
+from faultline.materials.particle_model import FARADAY, ParticleModel
+from faultline.microstructure import rectangle_particle
+from faultline.transport.surface import outer_surface
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = (1e-6, 0.5e-6)
+
+
+@cache
+def shipped(name: str) -> Material:
+    study = load_study(ROOT / "config/config.yaml", ROOT)
+    case = next(case for case in study.cases if case.settings.material == name)
+    return material_from_settings(case.material)
+
+
+def cycler(material: Material, orientation: np.ndarray | None = None, drift: bool = True) -> Cycler:
+    particle = rectangle_particle(SIZE, (8, 4), orientation=orientation)
+    model = ParticleModel(particle, material, 298.15, np.zeros((particle.n_cells, 6)))
+    numerics = Settings(tolerance=1e-3, largest_step=0.05, frames=10, stress_drift=drift)
+    surface = outer_surface(particle, np.zeros(particle.n_surface))
+    return Cycler(model, surface, BondedMechanics(model), numerics)
+
+
+@pytest.mark.parametrize("name", ["nmc811", "p2-nnm", "o3-nm", "o3-nfm"])
+def test_a_free_single_crystal_has_no_stress_and_the_open_circuit_voltage(name: str) -> None:
+    material = shipped(name)
+    rotation = Rotation.random(random_state=3).as_matrix()
+    run = cycler(material, rotation)
+    x = np.full(run.model.particle.n_cells, 0.45)
+    history = run.run(x, [parse_step("Rest for 1 hour")], cycles=1)
+    assert history.status == "ok"
+    strain_scale = np.abs(run.model.eigenstrain(x)).max()
+    assert strain_scale > 1e-3  # it is far from its pristine lattice
+    assert np.abs(history.field("stress")).max() < 1e-9 * strain_scale * material.stiffness[0, 0]
+    assert_allclose(history.column("voltage")[-1], material.open_circuit_voltage(0.45), atol=1e-6)
+    assert_allclose(history.field("site_fraction")[-1], 0.45, atol=1e-9)
+
+
+def test_charge_hold_and_discharge_keep_the_balance_and_end_on_their_cutoffs() -> None:
+    material = shipped("nmc811")
+    steps = [
+        parse_step(text)
+        for text in ("Charge at C/5 until 4.2 V", "Hold at 4.2 V until C/50", "Discharge at C/5 for 1 hour")
+    ]
+    run = cycler(material)
+    history = run.run(np.full(run.model.particle.n_cells, 0.9), steps, cycles=1)
+    assert history.status == "ok"
+    step, voltage, rate = (history.column(name) for name in ("step_index", "voltage", "c_rate"))
+    assert history.column("mass_balance_error").max() < 1e-10
+    assert_allclose(voltage[step == 0][-1], 4.2, rtol=1e-4)
+    assert_allclose(rate[step == 0][1:], 0.2)
+    assert_allclose(voltage[step == 1], 4.2)
+    assert_allclose(rate[step == 1][-1], 0.02, rtol=1e-3)
+    time = history.column("time")
+    assert_allclose(time[-1] - time[step == 1][-1], 3600)
+
+
+def test_c_rate_is_the_nominal_change_in_an_hour() -> None:
+    material = shipped("nmc811")
+    run = cycler(material, drift=False)
+    history = run.run(np.full(run.model.particle.n_cells, 0.9), [parse_step("Charge at 0.2C for 1 hour")], 1)
+    moved = 0.9 - history.column("mean_site_fraction")[-1]
+    assert_allclose(moved, 0.2 * material.nominal_site_fraction_change, rtol=1e-9)
+    per_mass = FARADAY * moved / (3.6 * material.molar_mass * 1e3)  # mAh/g
+    assert_allclose(history.column("specific_capacity")[-1], per_mass, rtol=1e-9)
+
+
+def test_a_run_that_cannot_go_on_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = cycler(shipped("nmc811"))
+    x = np.full(run.model.particle.n_cells, 0.9)
+    trial = run.mechanics.trial
+
+    def fails_below_four_fifths(x: np.ndarray, ramp: float) -> np.ndarray:
+        if x.mean() < 0.8:
+            raise NotConverged("no equilibrium")
+        return trial(x, ramp)
+
+    monkeypatch.setattr(run.mechanics, "trial", fails_below_four_fifths)
+    history = run.run(x, [parse_step("Charge at C/5 until 4.2 V")], cycles=1)
+    assert history.status == "diverged"
+    assert "Charge at C/5 until 4.2 V" in history.message
+    assert "no equilibrium" in history.message
+    assert 0.8 < history.column("mean_site_fraction")[-1] < 0.81
+    assert len(history.frames["site_fraction"]) > 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 12), st.integers(0, 2**31))
+def test_anderson_keeps_sums_and_finds_the_fixed_point(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(n, n))
+    matrix = 0.9 * matrix / np.linalg.norm(matrix, 2)
+    target = rng.normal(size=n)
+    x, mix = np.zeros(n), Anderson(depth=n)
+    for _ in range(2 * n + 5):
+        x = mix(x, target + matrix @ (x - target))
+    assert_allclose(x, target, atol=1e-6 * np.abs(target).max())
