@@ -172,14 +172,14 @@ class Cycler:
         predicted = old if state.rate is None else old + dt * state.rate
         guess, drift, mix = replace(state.solution, x=self._bounded(predicted)), state.drift, Anderson()
         stress = state.stress
-        for _ in range(self.settings.largest_iterations):
+        for attempt in range(self.settings.largest_iterations + 1):
             steadying = self._steadying(guess.x, stress)
             new = self.transport.iterate(old, guess, drift, steadying, dt, **control)
             if not np.all(np.isfinite(new.x)):
                 raise NotConverged("transport gave a non-finite site fraction")
             step = np.abs(new.x - guess.x)
             change, mismatch = float(step.max()), float((steadying * step).max()) / FARADAY
-            if change < SITE_FRACTION_TOLERANCE and mismatch < POTENTIAL_TOLERANCE:
+            if attempt and change < SITE_FRACTION_TOLERANCE and mismatch < POTENTIAL_TOLERANCE:
                 return State(state.time + dt, new, drift, stress, (new.x - old) / dt)
             guess = replace(new, x=self._bounded(mix(guess.x, new.x)))
             ramp = abs(float(self.active @ (guess.x - old))) / self.nominal
