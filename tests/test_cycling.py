@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -12,13 +13,17 @@ from scipy.spatial.transform import Rotation
 
 from faultline.config.loader import load_study
 from faultline.config.protocol import parse_step
+from faultline.config.slices import stage_slice
+from faultline.config.stage import from_slice
 from faultline.cycling.anderson import Anderson
+from faultline.cycling.files import crack_evolution, particle_model
 from faultline.cycling.mechanics import BondedMechanics
 from faultline.cycling.run import Cycler, Settings
 from faultline.errors import NotConverged
 from faultline.materials import Material, material_from_settings
 from faultline.materials.particle_model import FARADAY, ParticleModel
 from faultline.microstructure import rectangle_particle
+from faultline.microstructure.build import build_particle
 from faultline.transport.surface import outer_surface
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,6 +106,24 @@ def test_a_run_that_cannot_go_on_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
     assert "no equilibrium" in history.message
     assert 0.8 < history.column("mean_site_fraction")[-1] < 0.81
     assert len(history.frames["site_fraction"]) > 1
+
+
+@pytest.mark.parametrize("name", ["nmc811", "o3-nm", "o3-nfm-humid.s1", "p2-nnm-single.s1"])
+def test_what_a_stage_is_given_suffices_for_its_model(name: str) -> None:
+    case = load_study(ROOT / "config/config.yaml", ROOT).case(name)
+    particle = build_particle(case.settings.microstructure, case.seed, ROOT)
+    interfaces, cells = np.ones(particle.n_interfaces), np.zeros((particle.n_cells, 6))
+    factors = {"strength_factor": ("interface", interfaces), "toughness_factor": ("interface", interfaces)}
+    inputs = {
+        "defects": xr.Dataset({"residual_strain": (("cell", "voigt"), cells)} | factors),
+        "exposure": xr.Dataset({"mismatch_strain": (("cell", "voigt"), cells)} | factors),
+    }
+    for stage in ("cycling", "cracks"):
+        given_to_it = from_slice(stage_slice(case, stage))
+        model = particle_model(particle, inputs, given_to_it)
+        assert np.all(np.isfinite(model.stiffness))
+        if stage == "cracks" or case.coupling == "two_way":
+            assert crack_evolution(model, inputs, given_to_it.cracks).fracture.particle is particle
 
 
 @settings(max_examples=25, deadline=None)

@@ -36,8 +36,9 @@ class PassiveLayer:
 
     @classmethod
     def from_settings(cls, settings: MaterialSettings) -> "PassiveLayer":
-        """Layer from the shell's material folder."""
-        return cls(stiffness_from_settings(settings.elasticity), settings.diffusivity.ab.value)
+        """Layer from the shell's material folder; a stage without transport holds no diffusivity (NaN)."""
+        diffusivity = settings.diffusivity.ab.value if settings.diffusivity else np.nan
+        return cls(stiffness_from_settings(settings.elasticity), diffusivity)
 
 
 @dataclass(frozen=True)
