@@ -171,7 +171,9 @@ class CyclingSettings(Settings):
     front: Literal["solid_solution"] = Field(
         default="solid_solution", description="Treatment of phase fronts."
     )
-    tolerance: float = Field(default=1e-3, gt=0, lt=1, description="Relative tolerance of a coupled step.")
+    tolerance: float = Field(
+        default=1e-3, gt=0, lt=1, description="Largest error of x in a time step, mean over the area."
+    )
     largest_step: float = Field(
         default=0.02, gt=0, le=0.5, description="Largest change of mean site fraction in a step."
     )

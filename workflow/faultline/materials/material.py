@@ -141,11 +141,6 @@ class Material:
             return self.c_max / self.chemical_potential_slope(x, temperature)
         return self.c_max * self.vacancy_product(x) / (GAS_CONSTANT * temperature)
 
-    def mobility(self, x: ArrayLike, temperature: float) -> Array:
-        """Mobility (..., 3, 3) in the crystal frame: `mobility_per_diffusivity` diag(D_ab, D_ab, D_c)."""
-        share = self.mobility_per_diffusivity(x, temperature)
-        return share[..., None, None] * np.diag([self.diffusivity_ab] * 2 + [self.diffusivity_c])
-
     def exchange_current_density(self, x: ArrayLike) -> Array:
         """A/m2, 2 i0 sqrt(x (1 - x)): ions and vacancies both take part; i0 is the value at x = 1/2."""
         return 2 * self.exchange_current_density_half * np.sqrt(self.vacancy_product(x))
