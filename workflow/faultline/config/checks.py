@@ -13,6 +13,7 @@ from faultline.config.tree import KeyPath
 Finding = tuple[str, KeyPath, str]
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 ELEMENTS_IN_COHESIVE_ZONE = 3  # Turon et al., Eng. Fract. Mech. 74 (2007) 1665: three elements at least
+ELEMENTS_IN_FRONT = 4
 _CORE_NEEDS = (
     "alkali",
     "molar_mass",
@@ -148,6 +149,29 @@ def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
         yield "case", ("exposure", "duration"), "is given without an environment; name a gas or leave it out"
 
 
+def front_is_resolved(case: Case) -> Iterator[Finding]:
+    """A front needs a gap, a well, and four elements across."""
+    cycling, geometry, path = case.settings.cycling, case.settings.microstructure, ("cycling", "front_width")
+    if cycling.front != "phase_field":
+        if cycling.front_width is not None:
+            message = "is given, but no front is resolved; write `front: phase_field` or leave it out"
+            yield "case", path, message
+        return
+    material, phases = case.material, case.material.lattice.phase
+    if material.spinodal_overpotential is None:
+        message = f"is missing; case {case.name} resolves fronts (`cycling.front: phase_field`)"
+        yield "material", ("spinodal_overpotential",), message
+    if len(set(phases)) == 1 or material.thermodynamics != "ocv":
+        message = "phase_field needs a lattice table with two phases, and `thermodynamics: ocv`"
+        yield "case", ("cycling", "front"), message
+    least = ELEMENTS_IN_FRONT * geometry.element_size
+    if cycling.front_width is None:
+        yield "case", path, f"is missing; `front: phase_field` needs it, at least {_um(least)} on this mesh"
+    elif not least * (1 - 1e-9) <= cycling.front_width <= geometry.extent:
+        allowed = f"allowed: {_um(least)} (four elements) to {_um(geometry.extent)}"
+        yield "case", path, f"{_um(cycling.front_width)} does not fit; {allowed}"
+
+
 def numbers_fit_the_law(case: Case) -> Iterator[Finding]:
     """An interface must be elastic before it softens: penalty stiffness above t_n^2 / (2 G_c)."""
     penalty = case.settings.cracks.penalty_stiffness
@@ -175,6 +199,7 @@ _CHECKS: tuple[Check, ...] = (
     initial_state_is_in_the_tables,
     elements_are_small_enough,
     cutoffs_lie_in_the_ocv_table,
+    front_is_resolved,
     numbers_fit_the_law,
 )
 

@@ -168,8 +168,12 @@ class CyclingSettings(Settings):
         description="Cracks after the run, or in each step; auto follows the lattice table.",
     )
     stress_drift: bool = Field(default=True, description="Let stress drive diffusion.")
-    front: Literal["solid_solution"] = Field(
-        default="solid_solution", description="Treatment of phase fronts."
+    front: Literal["solid_solution", "phase_field"] = Field(
+        default="solid_solution",
+        description="Two-phase gaps: composition varies through them, or a double well makes fronts.",
+    )
+    front_width: q.Length | None = Field(
+        default=None, description="Width of a resolved front, four elements at least; with phase_field."
     )
     tolerance: float = Field(
         default=1e-3, gt=0, lt=1, description="Largest error of x in a time step, mean over the area."
@@ -459,6 +463,9 @@ class MaterialSettings(Settings):
         default="ocv", description="Chemical potential in the bulk: from the OCV, or an ideal solution."
     )
     minimum_ocv_slope: Sourced[q.PositiveVoltage] = _optional("Least slope -dV/dx kept on plateaus.")
+    spinodal_overpotential: Sourced[q.PositiveVoltage] = _optional(
+        "How far past a plateau a uniform crystal parts on its own; needed with `front: phase_field`."
+    )
     diffusivity: DiffusivitySettings = _optional("Diffusion of the alkali.")
     kinetics: KineticsSettings = _optional("Charge transfer at the surface.")
     elasticity: ElasticitySettings = _optional("Elastic constants.")

@@ -87,6 +87,8 @@ def _cycling(case: Case) -> dict[str, Any]:
         "material": _of(case.material, *_TRANSPORT),
         **_shell(case, "elasticity", "diffusivity", "maximum_concentration"),
     }
+    if settings.cycling.front == "phase_field":
+        plain["material"] |= _of(case.material, "spinodal_overpotential")
     if case.coupling == "two_way":
         plain["cracks"] = _plain(settings.cracks)
         plain["material"] |= _fracture(case)

@@ -75,9 +75,10 @@ def cycle(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
     Needs the datasets `defects` and `exposure`. A run that stops short has status `diverged` and its frames
     so far.
     """
-    model = particle_model(particle, inputs, settings)
-    start = inputs["exposure"]["initial_site_fraction"] + inputs["defects"]["site_fraction_shift"]
     numerics = settings.cycling
+    width = numerics.front_width if numerics.front == "phase_field" else None
+    model = particle_model(particle, inputs, settings, width)
+    start = inputs["exposure"]["initial_site_fraction"] + inputs["defects"]["site_fraction_shift"]
     mechanics: BondedMechanics | CrackingMechanics = BondedMechanics(model)
     if numerics.coupling == "two_way":
         evolution = crack_evolution(model, inputs, settings.cracks)
@@ -131,11 +132,13 @@ def crack(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
     return _with_cracks(result, records, settings.cracks.failed_damage)
 
 
-def particle_model(particle: Particle, inputs: Inputs, settings: StageSettings) -> ParticleModel:
+def particle_model(
+    particle: Particle, inputs: Inputs, settings: StageSettings, front_width: float | None = None
+) -> ParticleModel:
     """Laws of the particle, with the strain that defects and exposure left in it."""
     rest = inputs["defects"]["residual_strain"] + inputs["exposure"]["mismatch_strain"]
     shell = PassiveLayer.from_settings(settings.shell) if settings.shell else None
-    material = material_from_settings(settings.material)
+    material = material_from_settings(settings.material, front_width)
     return ParticleModel(particle, material, settings.temperature, rest.values, shell)
 
 

@@ -26,6 +26,7 @@ SITE_FRACTION_TOLERANCE = 1e-3  # largest change of x in the last staggered iter
 POTENTIAL_TOLERANCE = 5e-3  # V, largest disagreement of transport and mechanics on Omega : sigma / F
 EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff voltage or current
 SHORTEST_BRACKET = 1e-4  # of a time step, in the search for a cutoff
+GROWTH_PER_STEP = 0.5  # exponent by which a perturbation inside a spinodal may grow in one step
 SMALLEST_STEP = 1e-4  # of the largest step; below it the run counts as diverged
 
 
@@ -149,6 +150,8 @@ class Cycler:
     def _adaptive(self, state: State, step: Step, dt: float, largest: float) -> tuple[State, float, float]:
         """Take a step no longer than `dt` that meets the tolerance; also the next step's length."""
         floor = SMALLEST_STEP * largest
+        growth = self.transport.growth_rate(state.solution.x)
+        dt = min(dt, GROWTH_PER_STEP / growth) if growth > 0 else dt
         while True:
             try:
                 new = self._implicit(state, self._control(step), dt)

@@ -2,11 +2,15 @@
 
 The balance of a cell with area A, linearised about the iterate ``x_k`` (Newton), reads
 
-    c_max A (x - x_n) / dt = [T (mu_k + s_k (x - x_k))] - sum_faces l i / F
+    c_max A (x - x_n) / dt = [T (mu_k + S_k (x - x_k))] - sum_faces l i / F
 
-with T the multipoint operator of the mobility, mu = mu_h(x) - Omega : sigma, s = dmu_h/dx, and the
-Butler-Volmer current i linearised in x and in the particle's voltage V.  V is one more unknown, closed by
-sum l i = I' under current control, or given under voltage control.
+with T the multipoint operator of the mobility, mu = mu_h(x) - kappa lap(x) - Omega : sigma, S = dmu_h/dx -
+kappa lap, and the Butler-Volmer current i linearised in x and in the particle's voltage V.  V is one more
+unknown, closed by sum l i = I' under current control, or given under voltage control.
+
+The gradient energy kappa (zero unless the material has a phase field) makes this the equation of Cahn and
+Hilliard, with mu eliminated cell by cell.  x does not vary smoothly across grain boundaries, so gradients
+are taken within grains only; at every edge of a grain n . grad(x) = 0.
 """
 
 from __future__ import annotations
@@ -16,10 +20,14 @@ from dataclasses import dataclass
 import fipy
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array, diags_array
+from scipy.sparse.linalg import eigs
 
 from faultline.materials.particle_model import FARADAY, ParticleModel
-from faultline.transport.mesh import fipy_mesh
+from faultline.microstructure.particle import BASAL_PLANE
+from faultline.transport.mesh import TransportMesh, fipy_mesh
 from faultline.transport.multipoint import MultipointDiffusionTerm
+from faultline.transport.operator import operator_of
 from faultline.transport.solver import BorderedLUSolver
 from faultline.transport.surface import ReactingFaces, SurfaceReaction
 
@@ -45,12 +53,15 @@ class TransportStep:
         self.area = np.asarray(self.mesh.cellVolumes)
         self.variable = fipy.CellVariable(mesh=self.mesh, hasOld=True, name="site fraction")
         self._mobility = fipy.CellVariable(mesh=self.mesh, rank=2)
-        self._slope = fipy.CellVariable(mesh=self.mesh)
         self._source = fipy.CellVariable(mesh=self.mesh)
-        # flux density through the surface, fixed + slope x
-        self._outflow = (fipy.FaceVariable(mesh=self.mesh), fipy.FaceVariable(mesh=self.mesh))
-        self._term = MultipointDiffusionTerm(coeff=self._mobility, slope=self._slope, outflow=self._outflow)
-        self._equation = fipy.TransientTerm(coeff=model.material.c_max) == self._term + self._source
+        self._term = MultipointDiffusionTerm(coeff=self._mobility)
+        self._gradient = _gradient_potential(model, grid)
+        n_faces, cells = len(faces.cell), len(self.area)
+        ones = np.ones(n_faces)
+        self._behind = csr_array((ones, (np.arange(n_faces), faces.cell)), shape=(n_faces, cells))
+        self._to_mesh = csr_array(
+            (ones, (self._surface, np.arange(n_faces))), shape=(self.mesh.numberOfFaces, n_faces)
+        )
 
     def iterate(
         self,
@@ -70,43 +81,74 @@ class TransportStep:
         """
         x_k, v_k = guess.x, guess.voltage if voltage is None else voltage
         material, temperature = self.model.material, self.model.temperature
-        potential = material.chemical_potential(x_k, temperature) - drift
-        slope = material.chemical_potential_slope(x_k, temperature) + extra_slope
-        i_k, di_dv, di_dx = self.reaction.linearised(x_k, v_k, drift)
-        cell, length = self.reaction.faces.cell, self.reaction.faces.length
-        base = i_k - di_dx * x_k[cell] - di_dv * v_k  # i = base + di_dx x + di_dv V
+        shift = self._gradient @ x_k - drift  # of the potential from that of a uniform, unstressed crystal
+        slope = self._gradient + diags_array(
+            material.chemical_potential_slope(x_k, temperature) + extra_slope
+        )
+        potential = material.chemical_potential(x_k, temperature) + shift
+        i_k, di_dv, di_dx = self.reaction.linearised(x_k, v_k, -shift)
+        # i = base + rate x + di_dv V; the potential of a cell acts on its face as the voltage does
+        by_potential = diags_array(di_dv / FARADAY) @ self._behind
+        rate = diags_array(di_dx) @ self._behind + by_potential @ self._gradient
+        base = i_k - rate @ x_k - di_dv * v_k
 
         self.variable.setValue(x_old)
         self.variable.updateOld()
         self.variable.setValue(x_k)
         self._mobility.setValue(self.model.mobility(x_k).transpose(1, 2, 0))
-        self._slope.setValue(slope)
-        self._source.setValue(self._term.divergence(potential - slope * x_k, self.mesh) / self.area)
+        self._source.setValue(self._term.divergence(potential - slope @ x_k, self.mesh) / self.area)
         fixed = base if voltage is None else base + di_dv * voltage
-        for variable, values in zip(self._outflow, (fixed, di_dx), strict=True):
-            variable.setValue(self._on_surface(values) / FARADAY)
+        self._term.slope = slope
+        self._term.outflow = (self._to_mesh @ fixed / FARADAY, self._to_mesh @ rate / FARADAY)
 
-        solver = BorderedLUSolver() if current is None else self._bordered(current, base, di_dv, di_dx)
-        self._equation.sweep(var=self.variable, dt=dt, solver=solver)
+        length = self.reaction.faces.length
+        solver = BorderedLUSolver()
+        if current is not None:  # the voltage is one more unknown, closed by sum l i = I'
+            solver = BorderedLUSolver(
+                column=-(self._term.boundary(self.mesh) @ (self._to_mesh @ di_dv)) / FARADAY,
+                row=rate.T @ length,
+                corner=float(length @ di_dv),
+                right_hand_side=current - float(length @ base),
+            )
+        equation = fipy.TransientTerm(coeff=material.c_max) == self._term + self._source
+        equation.sweep(var=self.variable, dt=dt, solver=solver)
         x = np.array(self.variable.value)
         v = solver.border_value if voltage is None else voltage
         assert v is not None  # the bordered solver always sets it
         if current is None:  # under current control the bordered row holds it to round-off
-            current = float(length @ (base + di_dx * x[cell] + di_dv * v))
+            current = float(length @ (base + rate @ x + di_dv * v))
         return Iterate(x, float(v), current)
 
-    def _on_surface(self, values: Array) -> Array:
-        """Spread a density on the reacting faces over all faces of the mesh."""
-        on_faces = np.zeros(self.mesh.numberOfFaces)
-        on_faces[self._surface] = values
-        return on_faces
+    def growth_rate(self, x: Array) -> float:
+        """Rate (1/s) at which the fastest perturbation of x (n_cells,) grows on its own; 0 where none does.
 
-    def _bordered(self, current: float, base: Array, di_dv: Array, di_dx: Array) -> BorderedLUSolver:
-        """Solver with the voltage as one more unknown, closed by sum l i = I'."""
-        length = self.reaction.faces.length
-        return BorderedLUSolver(
-            column=-(self._term.boundary(self.mesh) @ self._on_surface(di_dv)) / FARADAY,
-            row=self.reaction.to_cells(di_dx),
-            corner=float(length @ di_dv),
-            right_hand_side=current - float(length @ base),
-        )
+        The largest eigenvalue of T S / (c_max A), stress left aside. Only a phase field has one above zero:
+        longer implicit steps would damp what should grow.
+        """
+        material, temperature = self.model.material, self.model.temperature
+        slope = material.chemical_potential_slope(x, temperature)
+        if slope.min() >= 0:
+            return 0.0
+        self._mobility.setValue(self.model.mobility(x).transpose(1, 2, 0))
+        rate = diags_array(1 / (material.c_max * self.area)) @ self._term.operator(self.mesh)
+        operator = csc_array(rate @ (self._gradient + diags_array(slope)))
+        # of a wave in an infinite uniform crystal, M s^2 / (4 kappa c_max): no perturbation grows faster
+        mobility = np.linalg.eigvalsh(self.model.mobility(x))[:, -1]
+        bound = float(np.max(mobility * np.minimum(slope, 0.0) ** 2))
+        bound /= 4 * material.gradient_energy * material.c_max
+        start = np.random.default_rng(0).standard_normal(len(x))
+        found = eigs(operator, k=1, sigma=1.1 * bound, v0=start, tol=1e-2, return_eigenvectors=False)
+        return max(float(found[0].real), 0.0)
+
+
+def _gradient_potential(model: ParticleModel, grid: TransportMesh) -> csr_array:
+    """G (n_cells, n_cells), J/mol: G x = -kappa lap(x), the gradient's share of the potential."""
+    cells = model.particle.n_cells
+    if model.material.phase_field is None:
+        return csr_array((cells, cells))
+    conductance = np.full(grid.mesh.numberOfFaces, np.inf)
+    conductance[grid.interface_face_ids[model.particle.interface_kind != BASAL_PLANE]] = 0.0
+    unit = np.broadcast_to(np.eye(2), (cells, 2, 2))
+    laplacian = operator_of(grid.mesh).assemble(unit, conductance)
+    area = np.asarray(grid.mesh.cellVolumes)
+    return csr_array(diags_array(-model.material.gradient_energy / area) @ laplacian)

@@ -1,6 +1,6 @@
 """One active material: every law that transport, mechanics and surface reactions ask for, in SI units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from faultline.config.models import (
     Sourced,
 )
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness
+from faultline.materials.phase_field import PhaseField
 from faultline.materials.tables import LatticeCurve, VoltageCurve
 
 FARADAY = physical_constants["Faraday constant"][0]  # C/mol
@@ -60,6 +61,7 @@ class Material:
         critical_resolved_shear_stress: of basal glide, Pa; infinite where none is given.
         interfaces: cohesive data by kind (grain_boundary, basal, shell).
         voltage, lattice: the curves through the tables.
+        phase_field: double wells in the two-phase gaps, where fronts are resolved; None without.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Material:
     interfaces: dict[str, Cohesive]
     voltage: VoltageCurve
     lattice: LatticeCurve
+    phase_field: PhaseField | None = None
 
     @property
     def site_fraction_range(self) -> tuple[float, float]:
@@ -99,12 +102,17 @@ class Material:
         return np.clip(x, low, high), int(np.count_nonzero((x < low) | (x > high)))
 
     def open_circuit_voltage(self, x: ArrayLike) -> Array:
-        """Open-circuit voltage against the alkali metal, V."""
-        return self.voltage(x)
+        """Open-circuit voltage of a uniform crystal against the alkali metal, V."""
+        return self.voltage(x) if self.phase_field is None else self.phase_field(x)
 
     def open_circuit_slope(self, x: ArrayLike) -> Array:
-        """dV/dx, V; never above minus the stated least slope."""
-        return self.voltage.slope(x)
+        """dV/dx, V; below minus the stated least slope, unless a phase field has its spinodal there."""
+        return self.voltage.slope(x) if self.phase_field is None else self.phase_field.slope(x)
+
+    @property
+    def gradient_energy(self) -> float:
+        """kappa (J m2/mol) of the potential's share -kappa lap(x); zero without a phase field."""
+        return 0.0 if self.phase_field is None else self.phase_field.gradient_energy(FARADAY)
 
     def site_fraction_at(self, voltage: float) -> float:
         """x of a particle at rest at `voltage`."""
@@ -113,14 +121,14 @@ class Material:
     def chemical_potential(self, x: ArrayLike, temperature: float) -> Array:
         """Stress-free chemical potential of the alkali, J/mol: -F V_oc(x), or R T ln(x / (1 - x))."""
         if self.thermodynamics == "ocv":
-            return -FARADAY * self.voltage(x)
+            return -FARADAY * self.open_circuit_voltage(x)
         y = np.clip(x, IDEAL_MARGIN, 1 - IDEAL_MARGIN)
         return GAS_CONSTANT * temperature * (np.log(y / (1 - y)) + (np.asarray(x) - y) / (y * (1 - y)))
 
     def chemical_potential_slope(self, x: ArrayLike, temperature: float) -> Array:
-        """d(chemical potential)/dx, J/mol, always positive."""
+        """d(chemical potential)/dx, J/mol; negative inside the spinodal of a phase field only."""
         if self.thermodynamics == "ocv":
-            return -FARADAY * self.voltage.slope(x)
+            return -FARADAY * self.open_circuit_slope(x)
         y = np.clip(x, IDEAL_MARGIN, 1 - IDEAL_MARGIN)
         return GAS_CONSTANT * temperature / (y * (1 - y))
 
@@ -138,7 +146,8 @@ class Material:
         mu: with an ideal solution in its place, ten times softer, elastic energy would unmix the particle.
         """
         if self.diffusivity_kind == "chemical":
-            return self.c_max / self.chemical_potential_slope(x, temperature)
+            single_phase = self if self.phase_field is None else replace(self, phase_field=None)
+            return self.c_max / single_phase.chemical_potential_slope(x, temperature)
         return self.c_max * self.vacancy_product(x) / (GAS_CONSTANT * temperature)
 
     def exchange_current_density(self, x: ArrayLike) -> Array:
@@ -167,14 +176,20 @@ class Material:
         return self.lattice.phase_fraction_at(x)
 
 
-def material_from_settings(settings: MaterialSettings) -> Material:
-    """Material from its validated settings.
+def material_from_settings(settings: MaterialSettings, front_width: float | None = None) -> Material:
+    """Material from its validated settings; with a `front_width` (m) its phases part (`PhaseField`).
 
     A stage's slice holds only what the stage uses, and a passive shell has neither voltage nor lattice table:
     numbers that are not given become NaN, and laws that are not given None, so that they cannot be used
     unnoticed.
     """
     diffusivity, kinetics, glide = settings.diffusivity, settings.kinetics, settings.glide
+    voltage = _voltage_curve(settings) if settings.ocv else _ABSENT
+    lattice = _lattice_curve(settings) if settings.lattice else _ABSENT
+    field = None
+    if front_width is not None:
+        overpotential = settings.spinodal_overpotential.value
+        field = PhaseField.from_table(voltage, lattice.gaps, overpotential, front_width)
     return Material(
         name=settings.name,
         formula=settings.formula,
@@ -192,8 +207,9 @@ def material_from_settings(settings: MaterialSettings) -> Material:
         stiffness=stiffness_from_settings(settings.elasticity) if settings.elasticity else _ABSENT,
         critical_resolved_shear_stress=glide.critical_resolved_shear_stress.value if glide else np.inf,
         interfaces=_interfaces(settings.interfaces) if settings.interfaces else {},
-        voltage=_voltage_curve(settings) if settings.ocv else _ABSENT,
-        lattice=_lattice_curve(settings) if settings.lattice else _ABSENT,
+        voltage=voltage,
+        lattice=lattice,
+        phase_field=field,
     )
 
 

@@ -178,6 +178,12 @@ class LatticeCurve:
         return share
 
     @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """Ends (low, high) of every two-phase gap, ascending."""
+        starts = np.flatnonzero(self.in_gap)
+        return [(float(self.site_fraction[k]), float(self.site_fraction[k + 1])) for k in starts]
+
+    @property
     def largest_interlayer_change(self) -> float:
         """Largest difference of c-axis strain between any two rows."""
         return float(np.ptp(self.strain[:, 2]))

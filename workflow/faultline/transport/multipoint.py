@@ -12,7 +12,7 @@ from fipy.terms.unaryTerm import _UnaryTerm
 from fipy.variables.cellVariable import CellVariable
 from fipy.variables.faceVariable import FaceVariable
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix, diags_array, issparse
 
 from faultline.transport.operator import MultipointOperator, MultipointStencil, operator_of
 
@@ -46,10 +46,12 @@ class MultipointDiffusionTerm(_UnaryTerm):
             where there is no interface, 0 where it is blocked.
         var: the variable to solve for.
         slope: (cells,) array or rank-0 `CellVariable` s.  The term is then div(K grad(s phi)), which is what
-            Newton's method asks of a flux in a potential mu(phi) with s = dmu/dphi.
+            Newton's method asks of a flux in a potential mu(phi) with s = dmu/dphi.  Where the potential of
+            a cell depends on others too (gradient energy), s is a sparse matrix (cells, cells).
         outflow: pair (a, b) of (faces,) arrays or `FaceVariable`: the flux density a + b phi leaves through
-            exterior faces, phi being that of the cell inside.  Taking the same flux out as a source of the
-            cell would cost the second order, for then the fluxes around do not know of it.
+            exterior faces, phi being that of the cell inside, or b a sparse matrix (faces, cells).  Taking
+            the same flux out as a source of the cell would cost the second order, for then the fluxes
+            around do not know of it.
 
     Exterior faces are closed unless `phi.constrain` or `phi.faceGrad.constrain` says otherwise; a closed
     face stays closed for every K.  Both constraints speak of phi itself: s is taken from the cell inside.
@@ -82,7 +84,8 @@ class MultipointDiffusionTerm(_UnaryTerm):
 
     Raises:
         TypeError: the variable or the coefficient is of a rank or kind the term cannot use.
-        ValueError: shapes disagree with the mesh, or a constraint sits on an interior face.
+        ValueError: shapes disagree with the mesh, a constraint sits on an interior face, or there is one
+            while s is a matrix.
     """
 
     def __init__(
@@ -162,8 +165,11 @@ class MultipointDiffusionTerm(_UnaryTerm):
         return self._assembly.stencil
 
     def _slopes(self, mesh: Any) -> Array | None:
+        """Slope per cell, of a matrix its diagonal; None without one."""
         if self.slope is None:
             return None
+        if issparse(self.slope):
+            return np.asarray(self.slope.diagonal(), dtype=float)
         slope = np.asarray(self.slope, dtype=float)
         if slope.shape != (mesh.numberOfCells,):
             raise ValueError(f"slope must be ({mesh.numberOfCells},) numbers, not of shape {slope.shape}")
@@ -187,11 +193,16 @@ class MultipointDiffusionTerm(_UnaryTerm):
         slope = self._slopes(mesh)
         fixed, datum = self._boundary_data(var, slope)
         stencil = self._stencil(mesh, fixed)
-        block = stencil.matrix if slope is None else stencil.matrix @ diags_array(slope)
+        if issparse(self.slope) and (fixed.any() or datum.any()):
+            raise ValueError("constraints on phi say nothing of a potential whose slope is a matrix")
+        block = stencil.matrix
+        if slope is not None:
+            block = block @ (self.slope if issparse(self.slope) else diags_array(slope))
         if self.outflow is not None:
-            constant, rate = (np.broadcast_to(np.asarray(q, float), fixed.shape) for q in self.outflow)
-            datum = datum + np.where(fixed, 0.0, constant)
-            block = block + _on_inner_cells(stencil.boundary, np.where(fixed, 0.0, rate), _inner(mesh))
+            constant, rate = self.outflow
+            datum = datum + np.where(fixed, 0.0, np.broadcast_to(np.asarray(constant, float), fixed.shape))
+            block = block + stencil.boundary @ _outflow_rate(rate, ~fixed, mesh)
+        block = csr_matrix(block)
         coo = block.tocoo()
         matrix = SparseMatrix(mesh=mesh, nonZerosPerRow=np.diff(block.indptr))
         matrix.addAt(self._factor * coo.data, coo.row, coo.col)
@@ -257,10 +268,13 @@ def _inner(mesh: Any) -> NDArray[np.int64]:
     return np.ma.filled(mesh.faceCellIDs, -1)[0].astype(np.int64)
 
 
-def _on_inner_cells(boundary: csr_matrix, rate: Array, inner: NDArray[np.int64]) -> csr_matrix:
-    """The matrix (cells, cells) of B diag(rate) phi[inner]."""
-    data, face = boundary.data * rate[boundary.indices], boundary.indices
-    return csr_matrix((data, inner[face], boundary.indptr), shape=(boundary.shape[0],) * 2)
+def _outflow_rate(rate: Any, free: NDArray[np.bool_], mesh: Any) -> csr_matrix:
+    """The matrix (faces, cells) of an outflow b phi; one without an entry where a potential is given."""
+    if issparse(rate):
+        return csr_matrix(diags_array(free.astype(float)) @ rate)
+    faces = np.arange(len(free))
+    values = np.where(free, np.asarray(rate, float), 0.0)
+    return csr_matrix((values, (faces, _inner(mesh))), shape=(len(free), mesh.numberOfCells))
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -39,7 +39,8 @@ class BorderedLUSolver(LinearLUSolver):
         relative_residual: largest residual of the bordered system over the largest term of its row.
 
     Raises:
-        ValueError: only one of column and row is given, or the bordered system is singular.
+        ValueError: only one of column and row is given.
+        NotConverged: the system is singular, as it may be about an iterate far off.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class BorderedLUSolver(LinearLUSolver):
         border = factor.solve(self.column)
         schur = float(self.corner - self.row @ border)
         if schur == 0 or not np.isfinite(schur):
-            raise ValueError(
+            raise NotConverged(
                 "the bordered system is singular: the extra unknown does not move the constraint"
             )
         solution, value = np.zeros(len(b)), 0.0

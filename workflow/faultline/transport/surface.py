@@ -57,22 +57,26 @@ class SurfaceReaction:
             drift: (n_cells,) Omega : sigma, J/mol.
         """
         cell, material, temperature = self.faces.cell, self.model.material, self.model.temperature
-        # chemical diffusivity M (dmu/dx) / c_max of the half cell between centroid and face
-        factor = material.mobility_per_diffusivity(x[cell], temperature) / material.c_max
-        factor = factor * material.chemical_potential_slope(x[cell], temperature)
         result = surface_current(
             voltage,
             x[cell],
             drift[cell],
             material=material,
             temperature=temperature,
-            normal_diffusivity=self._diffusivity * factor,
+            normal_diffusivity=self._chemical_diffusivity(x[cell]),
             distance=self.faces.distance,
             film_resistance=self.faces.film_resistance,
         )
         return result.current, result.d_voltage, result.d_site_fraction
 
-    def to_cells(self, per_face: Array) -> Array:
-        """Integrate a density per face area over the faces of each cell, (n_cells,), per unit thickness."""
-        weights = per_face * self.faces.length
-        return np.asarray(np.bincount(self.faces.cell, weights, minlength=self.model.particle.n_cells), float)
+    def _chemical_diffusivity(self, x: Array) -> Array:
+        """M (dmu/dx) / c_max of the half cell between centroid and face, m2/s.
+
+        It would be negative in the spinodal of a phase field; there the front is wide against half a cell,
+        which is left out.
+        """
+        material, temperature = self.model.material, self.model.temperature
+        if material.phase_field is not None:
+            return np.full(len(x), np.inf)
+        factor = material.mobility_per_diffusivity(x, temperature) / material.c_max
+        return self._diffusivity * factor * material.chemical_potential_slope(x, temperature)
