@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
+from faultline.anderson import Anderson
 from faultline.config.loader import load_study
 from faultline.config.protocol import parse_step
 from faultline.config.slices import stage_slice
 from faultline.config.stage import from_slice
-from faultline.cycling.anderson import Anderson
 from faultline.cycling.files import crack_evolution, particle_model
 from faultline.cycling.mechanics import BondedMechanics
 from faultline.cycling.run import Cycler, Settings
@@ -94,10 +94,12 @@ def test_a_run_that_cannot_go_on_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
     x = np.full(run.model.particle.n_cells, 0.9)
     trial = run.mechanics.trial
 
-    def fails_below_four_fifths(x: np.ndarray, ramp: float) -> np.ndarray:
+    def fails_below_four_fifths(
+        x: np.ndarray, ramp: float, inner: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         if x.mean() < 0.8:
             raise NotConverged("no equilibrium")
-        return trial(x, ramp)
+        return trial(x, ramp, inner)
 
     monkeypatch.setattr(run.mechanics, "trial", fails_below_four_fifths)
     history = run.run(x, [parse_step("Charge at C/5 until 4.2 V")], cycles=1)

@@ -198,6 +198,7 @@ def test_crack_metrics(particle, cycling):
         particle.interface_length[damaged].sum() / particle.interface_length.sum()
     )
     assert metrics["surface_connected_fraction"] == pytest.approx(0.6)
+    assert 0 < metrics["surface_cracked_fraction"] < metrics["final_failed_fraction"]
     assert metrics["viscous_share"] == pytest.approx(0.03)
     assert metrics["crack_porosity"] == pytest.approx(float(cracks["opening_area"].max()) / particle.area)
     assert 3.0 < metrics["first_crack_voltage"] < 4.0

@@ -1,7 +1,7 @@
 """Irreversible mechanics: cohesive cracks along interfaces, and glide of the layers in the bulk."""
 
 from faultline.cracks.fracture import FractureModel, FractureState, ramp
-from faultline.cracks.glide import BasalGlide, plastic_work
+from faultline.cracks.glide import BasalGlide
 from faultline.cracks.law import CohesiveProperties
 from faultline.cracks.statistics import (
     FAILED_DAMAGE,
@@ -29,7 +29,6 @@ __all__ = [
     "fragment_of_block",
     "fragments",
     "opening_area",
-    "plastic_work",
     "ramp",
     "surface_connected",
     "surface_connected_length",

@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faultline.anderson import Anderson
 from faultline.cracks import statistics
 from faultline.cracks.fracture import FractureModel, FractureState
-from faultline.cracks.glide import BasalGlide, plastic_work
+from faultline.cracks.glide import BasalGlide
 from faultline.cracks.law import Floats
 from faultline.errors import NotConverged
 from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL_BOND
 
-GLIDE_TOLERANCE = 0.02  # overstress left on a gliding plane, of the critical stress
-MOST_GLIDE_UPDATES = 12
+SLIP_TOLERANCE = 0.02  # overstress left on a gliding plane, of the critical stress
+MOST_SLIP_UPDATES = 100
 SMALLEST_PART = 2.0**-8  # of a recorded increment
 SHORTEST_RAMP = 1e-6  # of a half-cycle, for a step in which no charge passes
 
@@ -24,54 +25,65 @@ class CrackEvolution:
     """A particle that cracks and glides, advanced by trial and commit.
 
     A trial starts from the last committed state, however often it is repeated, so that a coupled solver may
-    iterate within its step.
+    iterate within its step. The slip of the layers is an unknown of that iteration: a trial finds the
+    equilibrium of a given slip and returns an improved one.
 
     Args:
         fracture: the condensed particle.
-        stiffness_c44: C44 of the crystal, Pa.
-        critical_resolved_shear_stress: (n_cells,) Pa, infinite where nothing glides; None switches glide off.
+        glide: slip on basal planes; None lets nothing glide.
     """
 
-    def __init__(
-        self,
-        fracture: FractureModel,
-        stiffness_c44: float = np.inf,
-        critical_resolved_shear_stress: Floats | None = None,
-    ) -> None:
+    def __init__(self, fracture: FractureModel, glide: BasalGlide | None = None) -> None:
         self.fracture = fracture
-        self.glide = BasalGlide(stiffness_c44)
-        self.critical = critical_resolved_shear_stress
+        particle = fracture.particle
+        nothing = np.full(particle.n_cells, np.inf)
+        self.glide = glide or BasalGlide(particle.cell_orientation, 1.0, nothing, particle.cell_area)
         self.state = self._trial = fracture.initial_state()
-        self.glide_strain = self._trial_glide = np.zeros((fracture.particle.n_cells, 6))
-        self.eigenstrain: Floats | None = None
-        self.plastic_work = self._trial_work = 0.0
-        self.stress = np.zeros((fracture.particle.n_cells, 6))
+        self.slip = self._trial_slip = self.glide.none()
+        self.stress = self._trial_stress = np.zeros((particle.n_cells, 6))
+        self.eigenstrain = self._trial_eigenstrain = np.zeros((particle.n_cells, 6))
+        self.plastic_work = 0.0
 
-    def trial(self, eigenstrain: Floats, ramp: float) -> Floats:
-        """Stress (n_cells, 6) if the eigenstrain moved here within `ramp` of a half-cycle.
+    @property
+    def slip_tolerance(self) -> float:
+        """Slip that stands for the overstress left on a gliding plane."""
+        return SLIP_TOLERANCE * float(self.glide.critical.min(initial=np.inf)) / self.glide.shear_modulus
+
+    def trial(self, eigenstrain: Floats, ramp: float, slip: Floats) -> tuple[Floats, Floats]:
+        """Stress (n_cells, 6) at a given slip if the eigenstrain moved here within `ramp` of a half-cycle.
+
+        Also returns the improved slip; the two agree where the step has settled.
 
         Raises:
             NotConverged: no equilibrium was found.
         """
         start = replace(self.state, interface_displacement=self._trial.interface_displacement)
-        glide, work, slip, before = self.glide_strain, self.plastic_work, None, self.stress
-        for update in range(MOST_GLIDE_UPDATES + 1):
-            state = self.fracture.advance(start, eigenstrain + glide, max(ramp, SHORTEST_RAMP))
-            stress = self.fracture.stress(state, eigenstrain + glide)
-            if slip is not None:
-                work += plastic_work((before + stress) / 2, slip, self.fracture.particle.cell_area)
-            slip = self._slip(stress)
-            if slip is None or update == MOST_GLIDE_UPDATES:
-                break
-            glide, before = glide + slip, stress
-            start = replace(start, interface_displacement=state.interface_displacement)
-        self._trial, self._trial_glide, self._trial_work = state, glide, work
-        self.stress, self._trial_eigenstrain = stress, eigenstrain
-        return stress
+        total = eigenstrain + self.glide.strain(slip)
+        self._trial = self.fracture.advance(start, total, max(ramp, SHORTEST_RAMP))
+        self._trial_stress = self.fracture.stress(self._trial, total)
+        self._trial_slip, self._trial_eigenstrain = slip, eigenstrain
+        return self._trial_stress, self.glide.improved(slip, self.slip, self._trial_stress)
+
+    def settle(self, eigenstrain: Floats, ramp: float) -> Floats:
+        """Trial whose slip has settled; returns its stress (n_cells, 6).
+
+        Raises:
+            NotConverged: no equilibrium was found, or the slip does not settle.
+        """
+        slip, mix = self._trial_slip, Anderson()
+        for _ in range(MOST_SLIP_UPDATES):
+            stress, improved = self.trial(eigenstrain, ramp, slip)
+            gap = float(np.abs(improved - slip).max(initial=0.0))
+            if gap <= self.slip_tolerance:
+                return stress
+            slip = mix(slip.ravel(), improved.ravel()).reshape(slip.shape)
+        raise NotConverged(f"basal slip does not settle: it still moves by {gap:.1e}", residual=gap)
 
     def commit(self) -> None:
         """Make the last trial the state from which the next one starts."""
-        self.state, self.glide_strain, self.plastic_work = self._trial, self._trial_glide, self._trial_work
+        increment = self._trial_slip - self.slip
+        self.plastic_work += self.glide.work(self._trial_stress, self.stress, increment)
+        self.state, self.slip, self.stress = self._trial, self._trial_slip, self._trial_stress
         self.eigenstrain = self._trial_eigenstrain
 
     def follow(self, eigenstrain: Floats, ramp: float) -> None:
@@ -80,36 +92,33 @@ class CrackEvolution:
         Raises:
             NotConverged: from the smallest part.
         """
-        start = np.zeros_like(eigenstrain) if self.eigenstrain is None else self.eigenstrain
+        start = self.eigenstrain
         done, part = 0.0, 1.0
         while done < 1.0:
             part = min(part, 1.0 - done)
             target = done + part
             try:
-                self.trial((1 - target) * start + target * eigenstrain, part * ramp)
+                self.settle((1 - target) * start + target * eigenstrain, part * ramp)
             except NotConverged:
                 if part / 2 < SMALLEST_PART:
                     raise
                 part /= 2
-                self._trial = self.state
+                self._trial, self._trial_slip = self.state, self.slip
                 continue
             self.commit()
             done, part = target, 2 * part
-
-    def _slip(self, stress: Floats) -> Floats | None:
-        """Next glide increment, or None where no plane is overstressed beyond the tolerance."""
-        if self.critical is None:
-            return None
-        slip = self.glide.update(stress, self.fracture.particle.cell_orientation, self.critical)
-        overstress = np.linalg.norm(slip, axis=1) * self.glide.shear_modulus
-        return slip if np.any(overstress > GLIDE_TOLERANCE * self.critical) else None
 
     def record(self, failed_damage: float) -> dict[str, float | NDArray]:
         """Fields per interface and the crack statistics of the committed state."""
         return crack_record(self.fracture, self.state, failed_damage) | {
             "plastic_work": self.plastic_work,
-            "glide": np.linalg.norm(self.glide_strain, axis=1),
+            "glide": self._glide_by_cell(),
         }
+
+    def _glide_by_cell(self) -> Floats:
+        glide = np.zeros(self.fracture.particle.n_cells)
+        glide[self.glide.cells] = np.linalg.norm(self.slip, axis=1)
+        return glide
 
 
 def crack_record(

@@ -1,52 +1,66 @@
 """Glide of the layers over each other in the bulk: slip on basal planes as an evolving eigenstrain."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from faultline.cracks.law import Floats
-from faultline.crystal import lab_strain, rotate_voigt_stress_to_crystal
+from faultline.cracks.law import Floats, Ints
+from faultline.crystal import stress_bond
 
 ALONG_BC, ALONG_AC = 3, 4
 
 
-@dataclass(frozen=True)
 class BasalGlide:
-    """Slip on the basal plane in the direction of the shear traction on it (isotropic in the plane).
+    """Perfectly plastic slip on the basal plane, in any direction within it.
 
-    One update relaxes the overstress of every cell by d_gamma = (|tau| - tau_c) / C44. In a cell held at its
-    total strain this returns exactly to the critical stress; neighbours that give way only lessen the drop.
-    So the slip response P of the whole body (tau falls by P d_gamma) obeys 0 <= P <= C44, and updates that
-    alternate with equilibrium are gradient descent with step 1 / C44 on the convex incremental energy: each
-    lowers the energy, whatever the load step.
+    The state is `slip` (n_gliding, 2): the engineering shears bc and ac of the cells that can glide. In a
+    time step from `slip_n` to `slip` it obeys |tau| <= tau_c and slip - slip_n along tau where |tau| = tau_c,
+    which minimises a convex incremental energy. One proximal step from any guess,
 
-    Attributes:
-        shear_modulus: C44, Pa, a number or (n_cells,).
+        tau* = tau + C44 (slip - slip_n),   slip' = slip_n + max(|tau*| - tau_c, 0) / C44  tau* / |tau*|,
+
+    lowers that energy: a cell held at its total strain would return exactly to tau_c, and neighbours that
+    give way only lessen the drop of tau, whose slope P in the slip thus obeys 0 <= P <= C44 (proximal
+    gradient with step 1 / C44; Parikh and Boyd, Found. Trends Optim. 1, 127, 2014).
+
+    Args:
+        orientation: (n_cells, 3, 3) crystal axes as columns.
+        shear_modulus: C44, Pa.
+        critical_stress: tau_c (n_cells,), Pa; infinite where nothing glides.
+        cell_area: (n_cells,), m2.
     """
 
-    shear_modulus: float | Floats
+    def __init__(
+        self, orientation: Floats, shear_modulus: float, critical_stress: Floats, cell_area: Floats
+    ) -> None:
+        self.cells: Ints = np.flatnonzero(np.isfinite(critical_stress))
+        self.shear_modulus = shear_modulus
+        self.critical = critical_stress[self.cells]
+        self.area = cell_area[self.cells]
+        self.n_cells = len(orientation)
+        to_crystal = stress_bond(np.swapaxes(orientation[self.cells], 1, 2))
+        self._resolver = np.ascontiguousarray(to_crystal[:, [ALONG_BC, ALONG_AC]])
 
-    def update(self, stress: Floats, orientation: Floats, crss: float | Floats) -> Floats:
-        """Return the increment of the glide strain (n_cells, 6), Voigt, engineering shear, laboratory frame.
+    def none(self) -> Floats:
+        """The slip (n_gliding, 2) of a crystal that has not glided."""
+        return np.zeros((len(self.cells), 2))
 
-        Args:
-            stress: (n_cells, 6), Pa.
-            orientation: (n_cells, 3, 3) crystal axes as columns.
-            crss: critical resolved shear stress, Pa, a number or (n_cells,); infinite where nothing glides.
-        """
-        crystal_stress = rotate_voigt_stress_to_crystal(stress, orientation)
-        shear = np.hypot(crystal_stress[:, ALONG_BC], crystal_stress[:, ALONG_AC])
-        slip = np.maximum(shear - crss, 0.0) / self.shear_modulus
-        rate = slip / np.where(shear > 0, shear, 1.0)
-        strain = np.zeros_like(stress)
-        for component in (ALONG_BC, ALONG_AC):
-            strain[:, component] = rate * crystal_stress[:, component]
-        return lab_strain(strain, orientation)
+    def strain(self, slip: Floats) -> Floats:
+        """Eigenstrain (n_cells, 6) of a slip, laboratory frame, the transpose of `resolved`."""
+        strain = np.zeros((self.n_cells, 6))
+        strain[self.cells] = np.einsum("ckv,ck->cv", self._resolver, slip)
+        return strain
 
+    def resolved(self, stress: Floats) -> Floats:
+        """Shear traction (n_gliding, 2) on the basal planes, Pa, of a stress (n_cells, 6)."""
+        return np.einsum("ckv,cv->ck", self._resolver, stress[self.cells])
 
-def plastic_work(stress: Floats, glide_increment: Floats, cell_area: Floats) -> float:
-    """Work of the stress (n_cells, 6) on a glide increment (n_cells, 6), J/m.
+    def improved(self, slip: Floats, slip_n: Floats, stress: Floats) -> Floats:
+        """One proximal step: the next guess of slip, from the stress (n_cells, 6) in equilibrium with it."""
+        foreseen = self.resolved(stress) + self.shear_modulus * (slip - slip_n)
+        size = np.linalg.norm(foreseen, axis=1)
+        increment = np.maximum(size - self.critical, 0.0) / self.shear_modulus
+        return slip_n + (increment / np.where(size > 0, size, 1.0))[:, None] * foreseen
 
-    Exact with the mean of the stresses before and after, since equilibrium is linear in between.
-    """
-    return float(cell_area @ np.einsum("ci,ci->c", stress, glide_increment))
+    def work(self, stress: Floats, stress_n: Floats, increment: Floats) -> float:
+        """Plastic work of a step, J/m, by the trapezoidal rule between the stresses at its ends."""
+        mean = self.resolved(stress_n + stress) / 2
+        return float(self.area @ np.einsum("ck,ck->c", mean, increment))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faultline.config.models import CrackSettings
 from faultline.config.stage import StageSettings
-from faultline.cracks import CohesiveProperties, FractureModel, first_crack
+from faultline.cracks import BasalGlide, CohesiveProperties, FractureModel, first_crack
 from faultline.cracks.evolution import CrackEvolution
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
@@ -157,11 +157,12 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
         viscosity=settings.viscosity,
     )
     fracture = FractureModel(model.particle, model.stiffness, cohesive)
-    glide = model.material.critical_resolved_shear_stress
-    if not (settings.glide and np.isfinite(glide)):
+    if not settings.glide:
         return CrackEvolution(fracture)
-    critical = np.where(model.in_core, glide, np.inf)
-    return CrackEvolution(fracture, float(model.material.stiffness[3, 3]), critical)
+    particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])
+    critical = np.where(model.in_core, model.material.critical_resolved_shear_stress, np.inf)
+    glide = BasalGlide(particle.cell_orientation, shear_modulus, critical, particle.cell_area)
+    return CrackEvolution(fracture, glide)
 
 
 def half_cycles_passed(cycling: xr.Dataset) -> Array:

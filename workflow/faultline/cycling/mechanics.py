@@ -15,10 +15,28 @@ Array = NDArray[np.float64]
 
 
 class Mechanics(Protocol):
-    """What the coupled step asks of mechanics."""
+    """What the coupled step asks of mechanics.
 
-    def trial(self, x: Array, ramp: float) -> Array:
-        """Stress (n_cells, 6) at composition `x` if the step covered `ramp` of a half-cycle."""
+    Some responses have unknowns of their own, which the step iterates together with the composition:
+    `inner`, a vector, empty where there are none.
+    """
+
+    @property
+    def inner(self) -> Array:
+        """(m,) inner unknowns of the committed state."""
+
+    @property
+    def inner_tolerance(self) -> float:
+        """Change of an inner unknown that counts as none."""
+
+    def trial(self, x: Array, ramp: float, inner: Array) -> tuple[Array, Array]:
+        """Stress (n_cells, 6) at composition `x` if the step covered `ramp` of a half-cycle.
+
+        Also returns the improved inner unknowns; the two agree where the step has settled.
+        """
+
+    def settle(self, x: Array, ramp: float) -> Array:
+        """Stress (n_cells, 6) of a trial whose inner unknowns have settled."""
 
     def commit(self) -> None:
         """Make the last trial the state from which the next step starts."""
@@ -35,8 +53,22 @@ class BondedMechanics:
         self.solid = BondedSolid(model.particle, model.stiffness)
         self.axial_strain = 0.0
 
-    def trial(self, x: Array, ramp: float) -> Array:
+    @property
+    def inner(self) -> Array:
+        """The response is elastic: none."""
+        return np.zeros(0)
+
+    @property
+    def inner_tolerance(self) -> float:
+        """Of nothing."""
+        return 1.0
+
+    def trial(self, x: Array, ramp: float, inner: Array) -> tuple[Array, Array]:
         """Stress of the bonded particle; it has no history, so `ramp` does not matter."""
+        return self.settle(x, ramp), inner
+
+    def settle(self, x: Array, ramp: float) -> Array:
+        """Stress of the bonded particle."""
         state = self.solid.solve(self.model.eigenstrain(x))
         self.axial_strain = state.axial_strain
         return state.stress
@@ -55,9 +87,24 @@ class CrackingMechanics:
     def __init__(self, model: ParticleModel, evolution: CrackEvolution, failed_damage: float) -> None:
         self.model, self.evolution, self.failed_damage = model, evolution, failed_damage
 
-    def trial(self, x: Array, ramp: float) -> Array:
+    @property
+    def inner(self) -> Array:
+        """The slip of the layers."""
+        return self.evolution.slip.ravel()
+
+    @property
+    def inner_tolerance(self) -> float:
+        """Slip that stands for a small overstress."""
+        return self.evolution.slip_tolerance
+
+    def trial(self, x: Array, ramp: float, inner: Array) -> tuple[Array, Array]:
+        """Stress of the cracked particle at a given slip, and the improved slip."""
+        stress, slip = self.evolution.trial(self.model.eigenstrain(x), ramp, inner.reshape(-1, 2))
+        return stress, slip.ravel()
+
+    def settle(self, x: Array, ramp: float) -> Array:
         """Stress of the cracked particle."""
-        return self.evolution.trial(self.model.eigenstrain(x), ramp)
+        return self.evolution.settle(self.model.eigenstrain(x), ramp)
 
     def commit(self) -> None:
         """Keep the cracks and the glide of the last trial."""

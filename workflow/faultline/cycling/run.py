@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faultline.anderson import Anderson
 from faultline.config.protocol import Step
-from faultline.cycling.anderson import Anderson
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import Mechanics
 from faultline.cycling.transport import Iterate, TransportStep
@@ -22,8 +22,10 @@ from faultline.transport.surface import ReactingFaces
 Array = NDArray[np.float64]
 log = logging.getLogger(__name__)
 
-SITE_FRACTION_TOLERANCE = 1e-3  # largest change of x in the last staggered iteration
-POTENTIAL_TOLERANCE = 5e-3  # V, largest disagreement of transport and mechanics on Omega : sigma / F
+# Root mean square over the section of what the last staggered iteration still changed:
+SITE_FRACTION_TOLERANCE = 3e-4  # x
+POTENTIAL_TOLERANCE = 2e-3  # V, by which transport and mechanics disagree on Omega : sigma / F
+CURRENT_TOLERANCE = 1e-3  # of the current of 1C
 EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff voltage or current
 SHORTEST_BRACKET = 1e-4  # of a time step, in the search for a cutoff
 GROWTH_PER_STEP = 0.5  # exponent by which a perturbation inside a spinodal may grow in one step
@@ -47,6 +49,26 @@ class Settings:
     frames: int
     stress_drift: bool = True
     largest_iterations: int = 30
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2))) if values.size else 0.0
+
+
+class _Mix:
+    """Anderson acceleration of composition and inner unknowns together, each in units of its tolerance."""
+
+    def __init__(self, n_cells: int, inner_tolerance: float) -> None:
+        self.n_cells, self.inner_tolerance, self.anderson = n_cells, inner_tolerance, Anderson()
+
+    def __call__(self, x: Array, inner: Array, new_x: Array, improved: Array) -> tuple[Array, Array]:
+        scaled = [
+            np.concatenate([a / SITE_FRACTION_TOLERANCE, b / self.inner_tolerance])
+            for a, b in ((x, inner), (new_x, improved))
+        ]
+        mixed = self.anderson(*scaled)
+        n = self.n_cells
+        return mixed[:n] * SITE_FRACTION_TOLERANCE, mixed[n:] * self.inner_tolerance
 
 
 @dataclass(frozen=True)
@@ -103,7 +125,7 @@ class Cycler:
         return self.history
 
     def _initial(self, x: Array) -> State:
-        stress = self.mechanics.trial(x, 1.0)  # what defects and exposure left had all the time it needs
+        stress = self.mechanics.settle(x, 1.0)  # what defects and exposure left had all the time it needs
         self.mechanics.commit()
         drift = self._drift(x, stress)
         mean = float(np.sum(self.weight * x))
@@ -173,26 +195,39 @@ class Cycler:
         """Backward Euler step, iterated between transport and mechanics until both stand still."""
         old = state.solution.x
         predicted = old if state.rate is None else old + dt * state.rate
-        guess, drift, mix = replace(state.solution, x=self._bounded(predicted)), state.drift, Anderson()
-        stress = state.stress
-        for attempt in range(self.settings.largest_iterations + 1):
+        guess = replace(state.solution, x=self._bounded(predicted))
+        inner = self.mechanics.inner
+        mix = _Mix(len(old), self.mechanics.inner_tolerance)
+        for _ in range(self.settings.largest_iterations):
+            ramp = abs(float(self.active @ (guess.x - old))) / self.nominal
+            stress, improved = self.mechanics.trial(guess.x, ramp, inner)
+            drift = self._drift(guess.x, stress)
             steadying = self._steadying(guess.x, stress)
             new = self.transport.iterate(old, guess, drift, steadying, dt, **control)
             if not np.all(np.isfinite(new.x)):
                 raise NotConverged("transport gave a non-finite site fraction")
-            step = np.abs(new.x - guess.x)
-            change, mismatch = float(step.max()), float((steadying * step).max()) / FARADAY
-            if attempt and change < SITE_FRACTION_TOLERANCE and mismatch < POTENTIAL_TOLERANCE:
+            change = self._rms(new.x - guess.x)
+            mismatch = self._rms(steadying * (new.x - guess.x)) / FARADAY
+            misses = [
+                change / SITE_FRACTION_TOLERANCE,
+                mismatch / POTENTIAL_TOLERANCE,
+                _rms(improved - inner) / self.mechanics.inner_tolerance,
+                abs(new.voltage - guess.voltage) / POTENTIAL_TOLERANCE,
+                abs(new.current - guess.current) / (CURRENT_TOLERANCE * self.unit_current),
+            ]
+            if max(misses) < 1:
                 return State(state.time + dt, new, drift, stress, (new.x - old) / dt)
-            guess = replace(new, x=self._bounded(mix(guess.x, new.x)))
-            ramp = abs(float(self.active @ (guess.x - old))) / self.nominal
-            stress = self.mechanics.trial(guess.x, ramp)
-            drift = self._drift(guess.x, stress)
+            x, inner = mix(guess.x, inner, new.x, improved)
+            guess = replace(new, x=self._bounded(x))
         raise NotConverged(
             f"transport and mechanics still differ by {mismatch:.1e} V (x by {change:.1e}) after "
             f"{self.settings.largest_iterations} iterations",
             residual=mismatch,
         )
+
+    def _rms(self, values: Array) -> float:
+        """Root mean square over the area, of (n_cells,) values."""
+        return float(np.sqrt(self.weight @ values**2))
 
     def _drift(self, x: Array, stress: Array) -> Array:
         return self.model.drift(x, stress) if self.settings.stress_drift else np.zeros_like(x)

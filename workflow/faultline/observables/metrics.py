@@ -64,6 +64,7 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "first_crack_voltage": Metric("voltage of the first crack", "V"),
         "first_crack_site_fraction": Metric("site fraction of the first crack"),
         "surface_connected_fraction": Metric("cracks connected to the surface", "%", 100),
+        "surface_cracked_fraction": Metric("interfaces cracked through to the surface", "%", 100),
         "fragments": Metric("fragments"),
         "crack_porosity": Metric("largest opened area over section area", "%", 100),
         "max_opening": Metric("widest opening", "nm", 1e9),
@@ -125,6 +126,7 @@ def crack_metrics(cracks: xr.Dataset, particle: Particle) -> dict[str, float]:
     """Return how much failed, where, when, and how far it reaches; NaN for what only a crack has."""
     names = ("failed_length", "surface_connected_length", "fracture_energy", "viscous_work")
     failed, connected, energy, viscous = (float(cracks[name].values[-1]) for name in names)
+    length = float(particle.interface_length.sum())
     return {
         "max_failed_fraction": _largest(cracks["failed_fraction"]),
         "max_failed_fraction_grain_boundary": _largest(cracks["failed_fraction_grain_boundary"]),
@@ -133,6 +135,7 @@ def crack_metrics(cracks: xr.Dataset, particle: Particle) -> dict[str, float]:
         "first_crack_voltage": float(cracks.attrs.get("first_crack_voltage", math.nan)),
         "first_crack_site_fraction": float(cracks.attrs.get("first_crack_site_fraction", math.nan)),
         "surface_connected_fraction": connected / failed if failed > 0 else math.nan,
+        "surface_cracked_fraction": connected / length if length > 0 else 0.0,
         "fragments": _largest(cracks["fragments"]),
         "crack_porosity": _largest(cracks["opening_area"]) / particle.area,
         "max_opening": _largest(cracks["opening"]) if particle.n_interfaces else 0.0,
