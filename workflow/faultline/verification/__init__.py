@@ -1,0 +1,9 @@
+"""Known solutions against what the engines compute: the table that holds back the reports.
+
+Every module here is one group of problems and names them in `PROBLEMS`. A problem is a function without
+arguments that returns its `Row`s.
+"""
+
+from faultline.verification.rows import COLUMNS, Row, check, convergence_order, order_row, run_problems, table
+
+__all__ = ["COLUMNS", "Row", "check", "convergence_order", "order_row", "run_problems", "table"]

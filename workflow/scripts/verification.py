@@ -1,0 +1,16 @@
+"""Solve one group of verification problems."""
+
+from importlib import import_module
+from typing import Any
+
+from faultline.progress import run_script
+from faultline.verification import run_problems, table
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    problems = import_module(f"faultline.verification.{params.group}").PROBLEMS
+    table(run_problems(problems)).to_csv(output[0], index=False)
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])
