@@ -18,6 +18,7 @@ include: "workflow/rules/cycling.smk"
 include: "workflow/rules/cracks.smk"
 include: "workflow/rules/interface.smk"
 include: "workflow/rules/observables.smk"
+include: "workflow/rules/verification.smk"
 include: "workflow/rules/reports.smk"
 include: "workflow/rules/gate.smk"
 include: "workflow/rules/vtu.smk"
@@ -30,6 +31,15 @@ localrules:
     vtu,
     manifest,
     comparisons,
+    verify,
+    verification_table,
+    verification_gate,
+
+
+rule verify:
+    input:
+        rules.verification_gate.output,
+        VERIFICATION_REPORT,
 
 
 rule all:
@@ -38,6 +48,7 @@ rule all:
         REPORTS,
         rules.comparisons.output,
         rules.gate.output,
+        rules.verify.input if STUDY.settings.verify else [],
 
 
 rule reports:

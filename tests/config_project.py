@@ -53,6 +53,7 @@ MATERIAL_VALUES = {
     "initial_site_fraction": "0.67",
     "nominal_site_fraction_change": "0.5",
     "minimum_ocv_slope": "20 mV",
+    "spinodal_overpotential": "30 mV",
     "diffusivity": {"ab": "5e-15 m^2/s", "c": "5e-16 m^2/s"},
     "kinetics": {"exchange_current_density": "1 A/m^2", "transfer_coefficient": "0.5"},
     "elasticity": {"c11": "250 GPa", "c12": "100 GPa", "c13": "70 GPa", "c33": "190 GPa", "c44": "50 GPa"},

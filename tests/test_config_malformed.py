@@ -281,6 +281,40 @@ MALFORMED = {
         "material_changes.diffusivity.ab",
         "'fast'",
     ),
+    "front without a width": (
+        {CASE: BASE + "cycling: {front: phase_field}\n"},
+        CASE,
+        "cycling.front_width",
+        "at least 1.2 um",
+    ),
+    "front thinner than four elements": (
+        {CASE: BASE + "cycling: {front: phase_field, front_width: 0.5 um}\n"},
+        CASE,
+        "cycling.front_width",
+        "four elements",
+    ),
+    "width of no front": (
+        {CASE: BASE + "cycling: {front_width: 1.5 um}\n"},
+        CASE,
+        "cycling.front_width",
+        "write `front: phase_field`",
+    ),
+    "front without a well": (
+        {CASE: BASE + "cycling: {front: phase_field, front_width: 1.5 um}\n"}
+        | edited(
+            MATERIAL, "spinodal_overpotential: {value: 30 mV, source: a book, status: literature}\n", ""
+        ),
+        MATERIAL,
+        "spinodal_overpotential",
+        "resolves fronts",
+    ),
+    "front in one phase": (
+        {CASE: BASE + "cycling: {front: phase_field, front_width: 1.5 um}\n"}
+        | edited(LATTICE_CSV, "0.2,O2", "0.2,P2"),
+        CASE,
+        "cycling.front",
+        "two phases",
+    ),
     "table column missing": (
         {OCV_CSV: OCV.replace("voltage_V", "voltage")},
         OCV_CSV,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultline.cracks import CohesiveProperties
+from faultline.cracks import CohesiveProperties, Fatigue
 from faultline.cracks.law import IncrementalLaw, mode_mix, softening
 
 NORMAL_STRENGTH, SHEAR_STRENGTH, G_NORMAL, G_SHEAR, PENALTY = 200e6, 300e6, 1.0, 2.5, 1e18
@@ -148,3 +148,30 @@ def test_curve_inverts_between_damage_and_jump():
 def test_interfaces_too_brittle_for_their_penalty_are_refused():
     with pytest.raises(ValueError, match="penalty stiffness"):
         replace(properties(), penalty_stiffness=1e16)
+
+
+def test_fatigue_adds_nothing_without_movement_or_below_the_endurance_limit():
+    fatigue = Fatigue(length_factor=2.0, endurance=0.25)
+    law = replace(fresh(np.zeros((3, 2))), properties=replace(properties(3), fatigue=fatigue))
+    onset = float(law.curve.onset[0])
+    jump = onset * np.array([[0.0, 0.0], [0.2, 0.0], [0.9, 0.0]])
+    growth = law.fatigue_growth(jump)
+    assert growth[0] == growth[1] == 0
+    assert growth[2] == pytest.approx(0.9 * onset / (2 * law.curve.final[0]) * (0.9 - 0.25))
+    assert np.all(replace(law, jump_old=jump).fatigue_growth(jump) == 0)
+    assert np.all(fresh(np.zeros((3, 2))).fatigue_growth(jump) == 0)  # off by default
+
+
+def test_fatigue_never_spends_more_than_the_toughness():
+    law = replace(fresh(np.zeros((1, 2))), properties=replace(properties(), fatigue=Fatigue(1e-3, 0.0)))
+    jump = np.array([[0.5 * float(law.curve.final[0]), 0.0]])
+    assert law.spent(jump)[0] + law.fatigue_growth(jump)[0] == pytest.approx(1.0)
+
+
+def test_cycles_below_the_strength_wear_an_interface_out():
+    from faultline.verification.fatigue import PROBLEMS, opened_and_closed, patch
+
+    assert all(row.verdict == "pass" for problem in PROBLEMS.values() for row in problem())
+    amplitude = 0.8 * float(patch().curve.onset[0])
+    gentle, harsh = (opened_and_closed(patch(Fatigue(m, 0.25)), amplitude, 10)[1] for m in (4.0, 2.0))
+    assert 0 < gentle < harsh

@@ -27,6 +27,7 @@ rule report_notebook:
         manifest=rules.manifest.output[0],
         files=[stage_file(name, stage) for name in CASES for stage in STAGES],
         tables=rules.comparisons.output,
+        verified=rules.verification_gate.output if STUDY.settings.verify else [],
     output:
         notebook=f"{REPORT}.ipynb",
         html=report(
@@ -44,6 +45,7 @@ rule report_notebook:
     conda:
         "../../envs/faultline.yaml"
     params:
+        given=["manifest"],
         code=lambda wildcards: code_of(
             "scripts/report_notebook.py", f"notebooks/{wildcards.report}.ipynb"
         ),

@@ -20,7 +20,8 @@ def main(input: Any, output: Any, params: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="faultline-notebook-") as scratch:
         # Neither the user's Jupyter settings and kernels nor a missing home may change a report.
         os.environ |= dict.fromkeys(JUPYTER_FOLDERS, scratch)
-        execute(Path(input.notebook), Path(output.notebook), {"manifest": str(input.manifest)})
+        given = {name: str(input[name]) for name in params.given}
+        execute(Path(input.notebook), Path(output.notebook), given)
     Path(output.html).write_text(as_page(Path(output.notebook)), encoding="utf-8")
 
 

@@ -184,6 +184,26 @@ class CyclingSettings(Settings):
     frames: int = Field(default=40, ge=2, le=2000, description="Number of stored fields.")
 
 
+class FatigueSettings(Settings):
+    """Damage by repeated opening below the strength that is left (Roe and Siegmund 2003).
+
+    dD = |d lambda| / (length_factor delta_f) < T / (T0 (1 - D)) - endurance >
+    """
+
+    length_factor: float = Field(
+        default=10.0,
+        gt=0,
+        le=1e6,
+        description="Accumulated opening, in separations delta_f, that wears out an interface (an estimate).",
+    )
+    endurance: float = Field(
+        default=0.25,
+        ge=0,
+        lt=1,
+        description="Share of the remaining strength below which cycles do no harm (an estimate).",
+    )
+
+
 class CrackSettings(Settings):
     """Numerics and options of the cohesive cracks."""
 
@@ -196,6 +216,9 @@ class CrackSettings(Settings):
     )
     failed_damage: float = Field(
         default=0.99, gt=0, le=1, description="Damage from which an interface counts as failed."
+    )
+    fatigue: FatigueSettings | None = Field(
+        default=None, description="Damage by cycling; null lets only opening beyond the past one harm."
     )
     glide: bool = Field(
         default=True, description="Let layers glide where the critical shear stress is reached."
@@ -612,11 +635,16 @@ class StudySettings(Settings):
         default_factory=list, description="Cases against their controls."
     )
     plots: PlotSettings = Field(default_factory=PlotSettings, description="How figures look.")
+    verify: bool = Field(
+        default=True,
+        description="Solve the verification problems too, and hold the reports back if one fails.",
+    )
 
     @field_validator("cases")
     @classmethod
     def _leave_folders_free(cls, names: list[str]) -> list[str]:
-        taken = sorted({"study", "logs", "benchmarks", "microstructures", "quick", "tiny"} & set(names))
+        folders = {"study", "logs", "benchmarks", "microstructures", "quick", "tiny", "verification"}
+        taken = sorted(folders & set(names))
         if taken:
             raise ValueError(f"{', '.join(taken)}: name of a folder under results; rename the case")
         return names

@@ -2,7 +2,7 @@
 
 from faultline.cracks.fracture import FractureModel, FractureState, ramp
 from faultline.cracks.glide import BasalGlide
-from faultline.cracks.law import CohesiveProperties
+from faultline.cracks.law import CohesiveProperties, Fatigue
 from faultline.cracks.statistics import (
     FAILED_DAMAGE,
     failed_ends,
@@ -20,6 +20,7 @@ __all__ = [
     "FAILED_DAMAGE",
     "BasalGlide",
     "CohesiveProperties",
+    "Fatigue",
     "FractureModel",
     "FractureState",
     "failed_ends",

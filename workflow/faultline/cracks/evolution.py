@@ -147,4 +147,5 @@ def crack_record(
         "cohesive_energy": state.cohesive_energy,
         "fracture_energy": state.fracture_energy,
         "viscous_work": state.viscous_work,
+        "fatigue_work": state.fatigue_work,
     }

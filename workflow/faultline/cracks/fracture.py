@@ -47,6 +47,7 @@ class FractureState:
         cohesive_energy: stored in interfaces that hold or touch.
         fracture_energy: dissipated by damage.
         viscous_work: dissipated by the regularisation.
+        fatigue_work: stored energy that fatigue took from loaded interfaces.
         newton_iterations: spent by the last step.
         cg_iterations: spent by the last step.
     """
@@ -61,6 +62,7 @@ class FractureState:
     cohesive_energy: float = 0.0
     fracture_energy: float = 0.0
     viscous_work: float = 0.0
+    fatigue_work: float = 0.0
     newton_iterations: int = 0
     cg_iterations: int = 0
 
@@ -162,7 +164,6 @@ class FractureModel:
         return self.elasticity.vectors(self._dofs(state, self._condensed_load(eigenstrain)))
 
     def _incremental_law(self, state: FractureState, ramp: float) -> IncrementalLaw:
-        # A fatigue law adds its own growth of stiffness_loss here, before the monotonic law acts.
         lost = state.stiffness_loss.ravel()
         return IncrementalLaw(
             properties=self._points,
@@ -178,19 +179,25 @@ class FractureModel:
         return replace(law, mix=mix)
 
     def _updated(self, state: FractureState, found: Equilibrium) -> FractureState:
+        """State at the end of a step; fatigue acts on it explicitly, so that the next step feels it."""
         law, weight = found.law, self.system.weight
         jump = self.system.jumps(found.q)
         points = state.damage.shape
+        spent = np.minimum(law.spent(jump) + law.fatigue_growth(jump), 1.0)
+        lost = law.curve.stiffness_loss(law.curve.threshold_at(spent))
+        worn = replace(law, lost=np.maximum(law.lost, lost))
+        stored = law.stored_energy(jump), worn.stored_energy(jump)
         full_jump = np.zeros((*points, 3))
         full_jump[..., : self.blocks.components] = jump.reshape(*points, -1)
         return replace(
             state,
-            damage=np.maximum(state.damage, law.spent(jump).reshape(points)),
-            stiffness_loss=np.maximum(state.stiffness_loss, law.stiffness_loss(jump).reshape(points)),
+            damage=np.maximum(state.damage, spent.reshape(points)),
+            stiffness_loss=np.maximum(state.stiffness_loss, lost.reshape(points)),
             mode_mix=mode_mix(jump, law.mix).reshape(points),
             jump=full_jump,
             interface_displacement=found.q,
-            cohesive_energy=float(weight @ law.stored_energy(jump)),
+            cohesive_energy=float(weight @ stored[1]),
+            fatigue_work=state.fatigue_work + float(weight @ (stored[0] - stored[1])),
             fracture_energy=state.fracture_energy + float(weight @ law.fracture_work(jump)),
             viscous_work=state.viscous_work + float(weight @ law.viscous_work(jump)),
             newton_iterations=found.newton_iterations,

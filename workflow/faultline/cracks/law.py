@@ -19,6 +19,26 @@ NORMAL = 0
 
 
 @dataclass(frozen=True)
+class Fatigue:
+    """Damage by repeated opening below the strength that is left.
+
+    After Roe and Siegmund, Eng. Fract. Mech. 70, 209 (2003):
+
+        dD = |d lambda| / (m delta_f) <T / (T0 (1 - D)) - C_f>
+
+    D is the part of the toughness spent, T0 (1 - D) the traction that the damaged interface could still
+    bear, delta_f the jump at which it separates.
+
+    Attributes:
+        length_factor: m, accumulated jump in units of delta_f that wears an interface out near its strength.
+        endurance: C_f, share of the remaining strength below which cycles do no harm.
+    """
+
+    length_factor: float
+    endurance: float
+
+
+@dataclass(frozen=True)
 class CohesiveProperties:
     """What holds the interfaces together.
 
@@ -30,6 +50,7 @@ class CohesiveProperties:
         mixed_mode_exponent: exponent of Benzeggagh and Kenane.
         penalty_stiffness: K of the intact interface and of contact, Pa/m.
         viscosity: eta, Pa/m: traction per jump rate, the rate counted per half-cycle.
+        fatigue: damage below the strength; None for an interface that only monotonic opening harms.
     """
 
     normal_strength: Floats
@@ -39,6 +60,7 @@ class CohesiveProperties:
     mixed_mode_exponent: float
     penalty_stiffness: float
     viscosity: float
+    fatigue: Fatigue | None = None
 
     def __post_init__(self) -> None:
         """Check that every interface softens: its elastic energy at onset is below its toughness."""
@@ -79,6 +101,10 @@ class Softening:
     def traction(self, jump: Floats) -> Floats:
         """Traction on the softening branch, Pa, for jumps of at least the onset."""
         return np.maximum(self.peak * (self.final - jump) / (self.final - self.onset), 0.0)
+
+    def threshold_at(self, spent: Floats) -> Floats:
+        """Equivalent jump r up to which a point is elastic after this part of its toughness is spent."""
+        return self.onset + spent * (self.final - self.onset)
 
     def threshold(self, stiffness_loss: Floats) -> Floats:
         """Largest equivalent jump so far, from the stiffness loss D: d0 df / (df - D (df - d0))."""
@@ -214,6 +240,18 @@ class IncrementalLaw:
     def stiffness_loss(self, jump: Floats) -> Floats:
         """Stiffness loss D when the step ends with this jump (n,)."""
         return self.curve.stiffness_loss(np.maximum(self.threshold, _equivalent(jump)))
+
+    def fatigue_growth(self, jump: Floats) -> Floats:
+        """Part of the toughness (n,) that fatigue adds when the step ends with this jump.
+
+        T / (T0 (1 - D)) is the equivalent jump over its threshold.
+        """
+        if self.properties.fatigue is None:
+            return np.zeros(len(jump))
+        fatigue, equivalent, spent = self.properties.fatigue, _equivalent(jump), self.spent(jump)
+        load = np.minimum(equivalent / self.curve.threshold_at(spent), 1.0)
+        moved = np.abs(equivalent - _equivalent(self.jump_old)) / (fatigue.length_factor * self.curve.final)
+        return np.minimum(moved * np.maximum(load - fatigue.endurance, 0.0), 1 - spent)
 
     def _penalty(self, jump: Floats) -> Floats:
         contact = np.zeros_like(jump)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faultline.config.models import CrackSettings
 from faultline.config.stage import StageSettings
-from faultline.cracks import BasalGlide, CohesiveProperties, FractureModel, first_crack
+from faultline.cracks import BasalGlide, CohesiveProperties, Fatigue, FractureModel, first_crack
 from faultline.cracks.evolution import CrackEvolution
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
@@ -65,6 +65,7 @@ CRACK_SERIES = {
     "cohesive_energy": ("J/m", "energy stored in the interfaces"),
     "fracture_energy": ("J/m", "energy spent on cracks"),
     "viscous_work": ("J/m", "work of the viscous regularisation"),
+    "fatigue_work": ("J/m", "stored energy that fatigue took from the interfaces"),
     "plastic_work": ("J/m", "work of basal glide"),
 }
 
@@ -147,6 +148,8 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
     factors = [inputs[stage] for stage in ("defects", "exposure")]
     strength = np.prod([data["strength_factor"].values for data in factors], axis=0)
     toughness = np.prod([data["toughness_factor"].values for data in factors], axis=0)
+    worn = settings.fatigue
+    fatigue = None if worn is None else Fatigue(worn.length_factor, worn.endurance)
     cohesive = CohesiveProperties(
         normal_strength=strength * _by_kind(model, "tensile_strength"),
         shear_strength=strength * _by_kind(model, "shear_strength"),
@@ -155,6 +158,7 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
         mixed_mode_exponent=settings.mixed_mode_exponent,
         penalty_stiffness=settings.penalty_stiffness,
         viscosity=settings.viscosity,
+        fatigue=fatigue,
     )
     fracture = FractureModel(model.particle, model.stiffness, cohesive)
     if not settings.glide:
