@@ -22,7 +22,7 @@ microstructure:
   radius: 2 um
   grains: {count: 12, spread: 10 deg}
   basal_planes: {spacing: 0.5 um}
-  shell: {thickness: 0.2 um, material: coat}
+  shell: {thickness: 0.2 um, material: coat, model: meshed}
   element_size: 0.3 um
 exposure: {environment: humid, duration: 24 h}
 protocol: [Charge at C/10 until 4.3 V, Hold at 4.3 V until C/50, Rest for 1 hour]

@@ -234,7 +234,7 @@ def test_any_disc_is_a_sound_particle(count, relaxation, size_spread, elongation
             "elongation": elongation,
         },
         basal_planes=planes and {"spacing": f"{planes * size} um"},
-        shell=shell and {"thickness": f"{shell * size} um", "material": "any"},
+        shell=shell and {"thickness": f"{shell * size} um", "material": "any", "model": "meshed"},
     )
     check(particle)
     assert particle.cell_quality.min() > 0.08
@@ -357,7 +357,7 @@ def test_planes_finer_than_the_elements_are_refused():
 )
 def test_a_shell_wraps_the_core(shape, thickness):
     bare = build(**shape)
-    coated = build(**shape, shell={"thickness": thickness, "material": "any"})
+    coated = build(**shape, shell={"thickness": thickness, "material": "any", "model": "meshed"})
     check(coated)
     core = coated.region == 0
     assert coated.cell_area[core].sum() == pytest.approx(bare.area, rel=1e-9)
@@ -377,7 +377,7 @@ def test_a_shell_wraps_the_core(shape, thickness):
 
 
 def test_a_particle_survives_its_dataset():
-    particle = build(**SMALL_DISC, shell={"thickness": "0.1 um", "material": "any"})
+    particle = build(**SMALL_DISC, shell={"thickness": "0.1 um", "material": "any", "model": "meshed"})
     again = particle_from_dataset(particle_dataset(particle))
     for name in Particle.__dataclass_fields__:
         assert np.array_equal(getattr(particle, name), getattr(again, name)), name

@@ -51,7 +51,7 @@ def _missing_interfaces(case: Case) -> Iterator[Finding]:
     wanted = {
         "grain_boundary": geometry.grains.count > 1 or geometry.shape == "image",
         "basal": geometry.basal_planes is not None,
-        "shell": geometry.shell is not None,
+        "shell": geometry.shell_model == "meshed",
     }
     for kind, needed in wanted.items():
         if needed and getattr(case.material.interfaces, kind, None) is None:
@@ -91,7 +91,7 @@ def shape_has_its_keys(case: Case) -> Iterator[Finding]:
 
 
 def shell_is_thinner_than_the_particle(case: Case) -> Iterator[Finding]:
-    """A shell lies around the particle and is part of its radius."""
+    """A shell lies around the particle, on top of its radius, and is thinner than that."""
     geometry = case.settings.microstructure
     if geometry.shell is not None and geometry.shell.thickness >= geometry.extent:
         given, limit = _um(geometry.shell.thickness), _um(geometry.extent)
@@ -105,8 +105,9 @@ def elements_are_small_enough(case: Case) -> Iterator[Finding]:
     limits: list[tuple[float, str]] = [(geometry.extent / 2, "half the particle's radius or half-width")]
     if geometry.basal_planes is not None:
         limits.append((geometry.basal_planes.spacing, "the basal spacing"))
+    here = {"basal": geometry.basal_planes is not None, "shell": geometry.shell_model == "meshed"}
     for kind, length in cohesive_zones(case.material).items():
-        if kind != "basal" or geometry.basal_planes is not None:
+        if here.get(kind, True):
             words = f"a third of the {kind} cohesive zone E G_c / t_n^2"
             limits.append((length / ELEMENTS_IN_COHESIVE_ZONE, words))
     limit, words = min(limits)

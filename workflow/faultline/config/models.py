@@ -74,9 +74,17 @@ class BasalPlaneSettings(Settings):
 
 
 class ShellSettings(Settings):
-    """A layer of another material around the particle."""
+    """A layer of another material around the particle: passivation layer, coating, rock salt.
 
-    thickness: q.Length = Field(description="Thickness of the shell.")
+    It lies outside the particle's radius or size, whichever way it is modelled. A film takes no room: it is
+    a membrane on the surface and a resistance in series with the reaction, first order in its thickness.
+    """
+
+    thickness: q.Length = Field(description="Thickness of the shell, on top of the particle's radius.")
+    model: Literal["auto", "meshed", "film"] = Field(
+        default="auto",
+        description="A ring of cells whose bond may crack, or a film; auto: film if thinner than an element.",
+    )
     material: str = Field(
         default="", description="Name of the shell's folder under `config/materials/`; required."
     )
@@ -96,7 +104,7 @@ class MicrostructureSettings(Settings):
     shape: Literal["disc", "platelet", "image"] = Field(
         default="disc", description="Section of the particle."
     )
-    radius: q.Length = _default("5 um", "Radius of the spherical particle (disc).")
+    radius: q.Length = _default("5 um", "Radius of the spherical particle without its shell (disc).")
     section: Literal["equal_diffusion_time", "equal_surface_to_volume"] = Field(
         default="equal_diffusion_time", description="What the disc shares with the sphere of that radius."
     )
@@ -108,6 +116,15 @@ class MicrostructureSettings(Settings):
     )
     shell: ShellSettings | None = Field(default=None, description="Shell around the particle; null for none.")
     element_size: q.Length = _default("0.3 um", "Edge length of the triangles.")
+
+    @property
+    def shell_model(self) -> Literal["meshed", "film"] | None:
+        """How the shell is modelled; None without one."""
+        if self.shell is None:
+            return None
+        if self.shell.model != "auto":
+            return self.shell.model
+        return "film" if self.shell.thickness < self.element_size else "meshed"
 
     @property
     def extent(self) -> float:

@@ -50,8 +50,10 @@ def stage_slice(case: Case, stage: str) -> dict[str, Any]:
 
 def _microstructure(case: Case) -> dict[str, Any]:
     geometry = _plain(case.settings.microstructure)
-    if geometry.get("shell"):
-        geometry["shell"].pop("material", None)
+    if case.settings.microstructure.shell_model == "meshed":
+        geometry["shell"] = {"thickness": geometry["shell"]["thickness"], "model": "meshed"}
+    else:  # a film has no cells
+        geometry.pop("shell", None)
     unused = {"disc": ("size",), "platelet": ("radius", "section"), "image": ("radius", "section", "size")}
     for key in unused[case.settings.microstructure.shape]:
         geometry.pop(key, None)
@@ -142,7 +144,7 @@ def _fracture(case: Case) -> dict[str, Any]:
     present = {
         "grain_boundary": geometry.shape == "image" or geometry.grains.count > 1,
         "basal": geometry.basal_planes is not None,
-        "shell": geometry.shell is not None,
+        "shell": geometry.shell_model == "meshed",
     }
     kinds = [kind for kind, here in present.items() if here]
     fracture: dict[str, Any] = {"interfaces": _of(case.material.interfaces, *kinds) if kinds else {}}
@@ -152,10 +154,12 @@ def _fracture(case: Case) -> dict[str, Any]:
 
 
 def _shell(case: Case, *blocks: str) -> dict[str, Any]:
-    shell = case.settings.microstructure.shell
-    if shell is None or case.shell is None:
+    """The shell's material, and its thickness where that is not in the mesh: of a film."""
+    geometry = case.settings.microstructure
+    if geometry.shell is None or case.shell is None:
         return {}
-    return {"shell": _of(case.shell, *blocks), "shell_thickness": shell.thickness}
+    film = {"shell_thickness": geometry.shell.thickness} if geometry.shell_model == "film" else {}
+    return {"shell": _of(case.shell, *blocks)} | film
 
 
 def _plain(value: Any) -> Any:

@@ -27,7 +27,8 @@ _ABSENT: Any = None  # a stage may rely on what its slice holds, so the types be
 class StageSettings:
     """What one stage works with; only the parts that belong to the stage are set, in SI units.
 
-    ``environment`` and ``electrolyte`` are None where the case names none, ``shell`` where there is none.
+    ``environment`` and ``electrolyte`` are None where the case names none, ``shell`` where there is none;
+    ``shell_thickness`` is given for a film only, as a meshed shell has its cells.
     """
 
     seed: int = _ABSENT

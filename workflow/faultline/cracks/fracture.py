@@ -43,7 +43,7 @@ class FractureState:
         jump: (n_interfaces, 2, 3) opening, in-plane slip along the face, out-of-plane slip, m.
         interface_displacement: (n_unknowns,) in the order of `CondensedBlocks`, m.
         axial_strain: eps_zz of the section.
-        elastic_energy: stored in the bulk.
+        elastic_energy: stored in the bulk, and in a film on it.
         cohesive_energy: stored in interfaces that hold or touch.
         fracture_energy: dissipated by damage.
         viscous_work: dissipated by the regularisation.
@@ -74,10 +74,12 @@ class FractureModel:
         particle: the section.
         stiffness: (n_cells, 6, 6), Pa, laboratory frame.
         cohesive: properties of the interfaces.
-        blocks: the result of `condense` for the same particle and stiffness, if it is at hand.
+        blocks: the result of `condense` for the same particle, stiffness and film, if it is at hand.
         components: displacement components per node; by default two where the section cannot warp.
         tolerance: unbalanced force over the norm of the forces that the interfaces can bear at all.
         max_iterations: of Newton in one step.
+        film: (6, 6) thickness times stiffness, N/m, of a thin layer on the outer surface. It has no strength
+            of its own: a crack that opens to the surface breaks it.
     """
 
     def __init__(
@@ -89,13 +91,14 @@ class FractureModel:
         components: int | None = None,
         tolerance: float = 1e-6,
         max_iterations: int = 80,
+        film: Floats | None = None,
     ) -> None:
         self.particle, self.cohesive = particle, cohesive
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.mesh = split(particle)
         if blocks is not None and components is None:
             components = blocks.components
-        self.elasticity = split_elasticity(particle, self.mesh, stiffness, components)
+        self.elasticity = split_elasticity(particle, self.mesh, stiffness, components, film)
         self.blocks = blocks or condense_elasticity(self.mesh, self.elasticity)
         interior, interface = self.blocks.interior_dofs, self.blocks.interface_dofs
         inner_rows = self.elasticity.matrix[interior]
@@ -208,9 +211,11 @@ class FractureModel:
         self, state: FractureState, eigenstrain: Floats, load: "_CondensedLoad"
     ) -> FractureState:
         axial_strain = self._axial_strain(state, load)
-        strain = self.elasticity.strain(self._dofs(state, load), axial_strain)
+        dofs = self._dofs(state, load)
+        strain = self.elasticity.strain(dofs, axial_strain)
         stress = self.elasticity.stress(strain, eigenstrain)
         energy = self.elasticity.energy(stress, strain, eigenstrain)
+        energy += self.elasticity.film_energy(dofs, axial_strain)
         return replace(state, axial_strain=axial_strain, elastic_energy=energy)
 
     def _condensed_load(self, eigenstrain: Floats) -> "_CondensedLoad":

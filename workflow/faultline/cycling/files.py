@@ -86,7 +86,7 @@ def cycle(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
         mechanics = CrackingMechanics(model, evolution, settings.cracks.failed_damage)
     cycler = Cycler(
         model,
-        outer_surface(particle, inputs["exposure"]["film_resistance"].values),
+        outer_surface(particle, inputs["exposure"]["film_resistance"].values + model.film_resistance),
         mechanics,
         Settings(numerics.tolerance, numerics.largest_step, numerics.frames, numerics.stress_drift),
     )
@@ -138,7 +138,7 @@ def particle_model(
 ) -> ParticleModel:
     """Laws of the particle, with the strain that defects and exposure left in it."""
     rest = inputs["defects"]["residual_strain"] + inputs["exposure"]["mismatch_strain"]
-    shell = PassiveLayer.from_settings(settings.shell) if settings.shell else None
+    shell = PassiveLayer.from_settings(settings.shell, settings.shell_thickness) if settings.shell else None
     material = material_from_settings(settings.material, front_width)
     return ParticleModel(particle, material, settings.temperature, rest.values, shell)
 
@@ -160,7 +160,7 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
         viscosity=settings.viscosity,
         fatigue=fatigue,
     )
-    fracture = FractureModel(model.particle, model.stiffness, cohesive)
+    fracture = FractureModel(model.particle, model.stiffness, cohesive, film=model.film_stiffness)
     if not settings.glide:
         return CrackEvolution(fracture)
     particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])

@@ -50,7 +50,7 @@ class BondedMechanics:
 
     def __init__(self, model: ParticleModel) -> None:
         self.model = model
-        self.solid = BondedSolid(model.particle, model.stiffness)
+        self.solid = BondedSolid(model.particle, model.stiffness, film=model.film_stiffness)
         self.axial_strain = 0.0
 
     @property

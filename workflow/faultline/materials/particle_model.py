@@ -17,6 +17,8 @@ from faultline.microstructure.particle import CORE, Particle
 
 Array = NDArray[np.float64]
 
+SAMPLES = 1001  # of a half-cycle, for the mean mobility in a film
+
 __all__ = ["FARADAY", "ParticleModel", "PassiveLayer"]
 
 
@@ -24,21 +26,28 @@ __all__ = ["FARADAY", "ParticleModel", "PassiveLayer"]
 class PassiveLayer:
     """A shell that conducts the alkali and bears load, but neither stores more of it nor changes its lattice.
 
-    It takes the core's chemical potential and capacity, so that x is continuous across the bond.
+    It takes the core's chemical potential and capacity, so that x is continuous across the bond. What it
+    conducts is up to its own concentration.
 
     Attributes:
         stiffness: (6, 6), Pa.
         diffusivity: of the alkali, isotropic, m2/s.
+        concentration: of the alkali in the layer, mol/m3.
+        thickness: of a film, m; None where the layer has cells of its own.
     """
 
     stiffness: Array
     diffusivity: float
+    concentration: float
+    thickness: float | None = None
 
     @classmethod
-    def from_settings(cls, settings: MaterialSettings) -> "PassiveLayer":
+    def from_settings(cls, settings: MaterialSettings, thickness: float | None = None) -> "PassiveLayer":
         """Layer from the shell's material folder; a stage without transport holds no diffusivity (NaN)."""
-        diffusivity = settings.diffusivity.ab.value if settings.diffusivity else np.nan
-        return cls(stiffness_from_settings(settings.elasticity), diffusivity)
+        known = settings.diffusivity is not None
+        diffusivity = settings.diffusivity.ab.value if known else np.nan
+        concentration = settings.maximum_concentration.value if known else np.nan
+        return cls(stiffness_from_settings(settings.elasticity), diffusivity, concentration, thickness)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class ParticleModel:
         material: the active material.
         temperature: K.
         rest_strain: (n_cells, 6) eigenstrain that does not depend on `x` (defects, exposure).
-        shell: what the shell cells are made of, if there are any.
+        shell: what the shell cells are made of, or the film on the surface, if there is either.
     """
 
     particle: Particle
@@ -78,8 +87,14 @@ class ParticleModel:
         crystal = np.diag([self.material.diffusivity_ab] * 2 + [self.material.diffusivity_c])
         tensor = (rotation @ crystal @ rotation.transpose(0, 2, 1))[:, :2, :2].copy()
         if self.shell is not None:
-            tensor[~self.in_core] = self.shell.diffusivity * np.eye(2)
+            tensor[~self.in_core] = self._shell_diffusivity * np.eye(2)
         return tensor
+
+    @property
+    def _shell_diffusivity(self) -> float:
+        """D_L c_L / c_max, m2/s: conducts at the core's capacity as the shell does at its own."""
+        assert self.shell is not None
+        return self.shell.diffusivity * (self.shell.concentration / self.material.c_max)
 
     @cached_property
     def stiffness(self) -> Array:
@@ -88,6 +103,34 @@ class ParticleModel:
         if self.shell is not None:
             stiffness[~self.in_core] = self.shell.stiffness
         return stiffness
+
+    @property
+    def film_stiffness(self) -> Array | None:
+        """(6, 6) thickness times stiffness of a shell that is a film, N/m; None without."""
+        shell = self.shell
+        return None if shell is None or shell.thickness is None else shell.thickness * shell.stiffness
+
+    @property
+    def film_resistance(self) -> float:
+        """Resistance of a shell that is a film, ohm m2; 0 without.
+
+        The drop of potential over the steady flux through the layer that would otherwise be meshed, between
+        the ends of a nominal half-cycle, taken as a constant:
+
+            R_f = delta / (F^2 <M_L>),    <M_L> = int M_L dmu / int dmu.
+
+        Of a self-diffusivity, M_L = D_L c_m / (R T), that is Nernst and Einstein's delta R T / (F^2 D_L c_m)
+        with c_m = c_L <x (1 - x)> the alkali that can move; of a chemical one, delta |dV| / (F D_L c_L dx).
+        """
+        shell, material = self.shell, self.material
+        if shell is None or shell.thickness is None:
+            return 0.0
+        start = material.initial_site_fraction
+        x, _ = material.clip(np.linspace(start - material.nominal_site_fraction_change, start, SAMPLES))
+        potential = material.chemical_potential(x, self.temperature)
+        share = np.trapezoid(material.mobility_per_diffusivity(x, self.temperature), potential)
+        mobility = self._shell_diffusivity * float(share / (potential[-1] - potential[0]))
+        return shell.thickness / (FARADAY**2 * mobility)
 
     def eigenstrain(self, x: Array) -> Array:
         """Stress-free strain (n_cells, 6): lattice change since the pristine state plus `rest_strain`."""

@@ -13,6 +13,7 @@ from faultline.mechanics.plane import (
     displacement_components,
     plane_elasticity,
     statically_determinate_supports,
+    surface_film,
 )
 from faultline.microstructure.particle import Particle
 
@@ -26,7 +27,7 @@ class ElasticState:
         strain: (n_cells, 6) total strain, engineering shear.
         displacement: (n_vertices, 3), m, up to a rigid motion.
         axial_strain: eps_zz of the section.
-        energy: elastic energy per unit thickness, J/m.
+        energy: elastic energy per unit thickness, that of a film included, J/m.
     """
 
     stress: Floats
@@ -44,12 +45,24 @@ class BondedSolid:
         stiffness: (n_cells, 6, 6), Pa, laboratory frame.
         components: displacement components per node; by default two where the section cannot warp out of its
             plane, else three.
+        film: (6, 6) thickness times stiffness, N/m, of a thin layer on the outer surface (`surface_film`).
     """
 
-    def __init__(self, particle: Particle, stiffness: Floats, components: int | None = None) -> None:
+    def __init__(
+        self,
+        particle: Particle,
+        stiffness: Floats,
+        components: int | None = None,
+        film: Floats | None = None,
+    ) -> None:
         components = components or displacement_components(stiffness, particle.cell_orientation)
         self.elasticity = plane_elasticity(
-            particle.vertices, particle.cells, particle.cell_area, stiffness, components
+            particle.vertices,
+            particle.cells,
+            particle.cell_area,
+            stiffness,
+            components,
+            surface_film(particle.vertices, particle.surface_faces, film, components),
         )
         self._free = _unsupported_dofs(particle, components)
         self._factor = factorise(self.elasticity.matrix[self._free][:, self._free])
@@ -79,7 +92,8 @@ class BondedSolid:
             strain=strain,
             displacement=elasticity.vectors(dofs),
             axial_strain=axial_strain,
-            energy=elasticity.energy(stress, strain, eigenstrain),
+            energy=elasticity.energy(stress, strain, eigenstrain)
+            + elasticity.film_energy(dofs, axial_strain),
         )
 
 

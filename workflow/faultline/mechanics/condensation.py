@@ -14,6 +14,7 @@ from faultline.mechanics.plane import (
     displacement_components,
     plane_elasticity,
     statically_determinate_supports,
+    surface_film,
 )
 from faultline.microstructure.particle import Particle, SplitMesh, split
 
@@ -46,17 +47,28 @@ class CondensedBlocks:
 
 
 def split_elasticity(
-    particle: Particle, mesh: SplitMesh, stiffness: Floats, components: int | None = None
+    particle: Particle,
+    mesh: SplitMesh,
+    stiffness: Floats,
+    components: int | None = None,
+    film: Floats | None = None,
 ) -> PlaneElasticity:
-    """Return the elasticity of the blocks on their own nodes; `components` as in `BondedSolid`."""
+    """Return the elasticity of the blocks on their own nodes; `components` and `film` as in `BondedSolid`.
+
+    Each block carries its own piece of the film: pieces pull at each other through the end of the interface
+    between them, and where that opens to the surface the film is broken as well.
+    """
     components = components or displacement_components(stiffness, particle.cell_orientation)
-    return plane_elasticity(mesh.nodes, mesh.triangles, particle.cell_area, stiffness, components)
+    pieces = surface_film(mesh.nodes, mesh.surface_nodes, film, components)
+    return plane_elasticity(mesh.nodes, mesh.triangles, particle.cell_area, stiffness, components, pieces)
 
 
-def condense(particle: Particle, stiffness: Floats, components: int | None = None) -> CondensedBlocks:
+def condense(
+    particle: Particle, stiffness: Floats, components: int | None = None, film: Floats | None = None
+) -> CondensedBlocks:
     """Eliminate the interior of every block of a particle with `stiffness` (n_cells, 6, 6), Pa."""
     mesh = split(particle)
-    return condense_elasticity(mesh, split_elasticity(particle, mesh, stiffness, components))
+    return condense_elasticity(mesh, split_elasticity(particle, mesh, stiffness, components, film))
 
 
 def condense_elasticity(mesh: SplitMesh, elasticity: PlaneElasticity) -> CondensedBlocks:

@@ -20,6 +20,7 @@ Ints = NDArray[np.int64]
 XX, YY, ZZ, YZ, XZ, XY = range(6)
 OUT_OF_PLANE_SHEAR = [YZ, XZ]
 IN_PLANE = [XX, YY, ZZ, XY]
+ALONG_FILM, THROUGH_FILM = [XX, ZZ, XZ], [YY, YZ, XY]  # in axes x along a face, y across it
 ROUND_OFF = 1e-9
 
 
@@ -73,12 +74,15 @@ class PlaneElasticity:
         stiffness: (n_cells, 6, 6), Pa, laboratory frame.
         cell_area: (n_cells,), m2.
         components: 2 or 3 displacement components per node; dof = node * components + component.
+        film: thin layer bonded to faces of the mesh, if there is one: its cells are the faces. Strains,
+            stresses and eigenstrains below are those of the triangles; the film has no eigenstrain.
     """
 
     strain_operator: sp.csr_array
     stiffness: Floats
     cell_area: Floats
     components: int
+    film: "PlaneElasticity | None" = None
 
     @cached_property
     def _weighted_stiffness(self) -> sp.bsr_array:
@@ -89,17 +93,20 @@ class PlaneElasticity:
     @cached_property
     def matrix(self) -> sp.csr_array:
         """K = B^T A C B (n_dof, n_dof), N/m2: singular, no node is held."""
-        return sp.csr_array(self.strain_operator.T @ (self._weighted_stiffness @ self.strain_operator))
+        own = sp.csr_array(self.strain_operator.T @ (self._weighted_stiffness @ self.strain_operator))
+        return own if self.film is None else own + self.film.matrix
 
     @cached_property
     def axial_coupling(self) -> Floats:
         """k = B^T A C e_zz (n_dof,): nodal forces of a unit axial strain, N/m."""
-        return self.strain_operator.T @ (self.cell_area[:, None] * self.stiffness[:, :, ZZ]).ravel()
+        own = self.strain_operator.T @ (self.cell_area[:, None] * self.stiffness[:, :, ZZ]).ravel()
+        return own if self.film is None else own + self.film.axial_coupling
 
     @cached_property
     def axial_stiffness(self) -> float:
         """Sum of A C_zzzz, N."""
-        return float(self.cell_area @ self.stiffness[:, ZZ, ZZ])
+        own = float(self.cell_area @ self.stiffness[:, ZZ, ZZ])
+        return own if self.film is None else own + self.film.axial_stiffness
 
     def load(self, eigenstrain: Floats) -> tuple[Floats, float]:
         """Return nodal forces (n_dof,), N/m, and axial force, N, of an eigenstrain (n_cells, 6).
@@ -131,6 +138,13 @@ class PlaneElasticity:
         """Return the elastic energy per unit thickness, J/m: sum of A sigma : (eps - eps*) / 2."""
         return 0.5 * float(self.cell_area @ np.einsum("ci,ci->c", stress, strain - eigenstrain))
 
+    def film_energy(self, dofs: Floats, axial_strain: float) -> float:
+        """Return the elastic energy of the film per unit thickness of the section, J/m; 0 without one."""
+        if self.film is None:
+            return 0.0
+        strain = self.film.strain(dofs, axial_strain)
+        return self.film.energy(self.film.stress(strain, 0 * strain), strain, 0 * strain)
+
     def vectors(self, dofs: Floats) -> Floats:
         """Return the dofs as displacement vectors (n_nodes, 3), m."""
         vectors = np.zeros((len(dofs) // self.components, 3))
@@ -139,7 +153,12 @@ class PlaneElasticity:
 
 
 def plane_elasticity(
-    nodes: Floats, triangles: Ints, cell_area: Floats, stiffness: Floats, components: int
+    nodes: Floats,
+    triangles: Ints,
+    cell_area: Floats,
+    stiffness: Floats,
+    components: int,
+    film: PlaneElasticity | None = None,
 ) -> PlaneElasticity:
     """Assemble the elasticity of a mesh; shapes and units as in `PlaneElasticity`."""
     if stiffness.shape != (len(triangles), 6, 6):
@@ -148,7 +167,54 @@ def plane_elasticity(
         )
     if components not in (2, 3):
         raise ValueError(f"components must be 2 or 3, got {components}")
-    return PlaneElasticity(strain_operator(nodes, triangles, components), stiffness, cell_area, components)
+    operator = strain_operator(nodes, triangles, components)
+    return PlaneElasticity(operator, stiffness, cell_area, components, film)
+
+
+def surface_film(nodes: Floats, faces: Ints, film: Floats | None, components: int) -> PlaneElasticity | None:
+    """Return a thin layer on faces (n_faces, 2) of a mesh as a membrane, or None where `film` is None.
+
+    Its strains are constant along a face: e_t = t . du / L and gamma_tz = dw / L of the displacements at the
+    ends, and the axial strain of the section. Nothing acts across a layer so thin, so its energy per area
+    of surface is, for an isotropic one of thickness delta,
+
+        delta / 2 ([e_t, e_zz] C' [e_t, e_zz]^T + G gamma_tz^2),    C' = E / (1 - nu^2) [[1, nu], [nu, 1]].
+
+    Membrane limit of a coating: Benveniste and Miloh, Mech. Mater. 33, 309 (2001), the case of a stiff thin
+    interphase. Its relative error is of the order of thickness over radius of curvature.
+
+    Args:
+        nodes: (n_nodes, 2), m.
+        faces: (n_faces, 2) nodes at the ends of each face.
+        film: (6, 6) thickness times stiffness of the layer, N/m; isotropic about z, as the layer's axes turn
+            with the surface.
+        components: 2 or 3.
+    """
+    if film is None:
+        return None
+    along = nodes[faces[:, 1]] - nodes[faces[:, 0]]
+    length = np.linalg.norm(along, axis=1)
+    gradient = np.zeros((len(faces), 6, components))  # of the displacement's components, for each strain
+    gradient[:, XX, :2] = along / length[:, None] ** 2
+    if components == 3:
+        gradient[:, XZ, 2] = 1 / length
+    face = np.arange(len(faces) + 1)
+    blocks = sp.bsr_array((gradient, face[:-1], face))
+    ends = np.tile([-1.0, 1.0], len(faces)), faces.ravel(), 2 * face
+    difference = sp.kron(sp.csr_array(ends, shape=(len(faces), len(nodes))), sp.eye_array(components))
+    operator = sp.csr_array(blocks @ difference)
+    operator.eliminate_zeros()
+    membrane = np.tile(plane_stress_stiffness(film), (len(faces), 1, 1))
+    return PlaneElasticity(operator, membrane, length, components)
+
+
+def plane_stress_stiffness(stiffness: Floats) -> Floats:
+    """Return the stiffness (6, 6) of a layer that nothing loads across y, from its material's, Pa or N/m."""
+    kept, free = ALONG_FILM, THROUGH_FILM
+    relaxed = np.linalg.solve(stiffness[np.ix_(free, free)], stiffness[np.ix_(free, kept)])
+    membrane = np.zeros((6, 6))
+    membrane[np.ix_(kept, kept)] = stiffness[np.ix_(kept, kept)] - stiffness[np.ix_(kept, free)] @ relaxed
+    return membrane
 
 
 def connected_bodies(n_nodes: int, triangles: Ints) -> Ints:

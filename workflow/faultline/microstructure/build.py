@@ -36,7 +36,9 @@ def section_radius(settings: MicrostructureSettings) -> float:
 
 
 def build_particle(settings: MicrostructureSettings, seed: int, root: Path) -> Particle:
-    """Make the grains, cut them along their basal planes, mesh them and add the shell.
+    """Make the grains, cut them along their basal planes, mesh them and add the shell, unless it is a film.
+
+    The radius or size is that of the grains: a shell lies outside it.
 
     Args:
         settings: the validated microstructure block of a case.
@@ -57,7 +59,8 @@ def build_particle(settings: MicrostructureSettings, seed: int, root: Path) -> P
         network = tidy(
             cut(network, basal_lines(network, axes, settings.basal_planes.spacing, size, rng)), size
         )
-    thickness = settings.shell.thickness if settings.shell else None
+    meshed = settings.shell if settings.shell_model == "meshed" else None
+    thickness = meshed.thickness if meshed else None
     mesh = mesh_network(network, size, surface_size_for_shell(thickness, size) if thickness else None)
     if settings.shape == "disc":
         mesh = _rounded(mesh, section_radius(settings))
@@ -176,5 +179,5 @@ def _in_shell(particle: Particle, thickness: float) -> Particle:
     except ValueError as error:
         raise UserError(
             f"microstructure.shell.thickness: {thickness:.3g} m does not fit into the notches and pores "
-            f"of the image: {error}"
+            f"of the image: {error}; write `model: film` if it is thin"
         ) from error

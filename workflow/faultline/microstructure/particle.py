@@ -155,12 +155,14 @@ class SplitMesh:
         node_vertex: (n_nodes,) the vertex of the conforming mesh where the node sits.
         interface_nodes: (n_interfaces, 2, 2) nodes by interface, side (minus, plus) and end; [:, 0, k]
             and [:, 1, k] coincide.
+        surface_nodes: (n_surface, 2) nodes at the ends of every outer face.
     """
 
     nodes: Floats
     triangles: Ints
     node_vertex: Ints
     interface_nodes: Ints
+    surface_nodes: Ints
 
 
 def split(particle: Particle) -> SplitMesh:
@@ -172,11 +174,13 @@ def split(particle: Particle) -> SplitMesh:
     node_vertex = keys % n
     sides = particle.block[particle.interface_cells]
     interface_keys = sides[:, :, None] * n + particle.interface_faces[:, None, :]
+    surface_keys = particle.block[particle.surface_cells][:, None] * n + particle.surface_faces
     return SplitMesh(
         nodes=particle.vertices[node_vertex],
         triangles=triangles.reshape(particle.cells.shape),
         node_vertex=node_vertex,
         interface_nodes=np.searchsorted(keys, interface_keys),
+        surface_nodes=np.searchsorted(keys, surface_keys),
     )
 
 
