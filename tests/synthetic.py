@@ -52,6 +52,7 @@ class Made:
     weaken: bool = True
     coupling: str = "one_way"
     diverged: tuple[int, ...] = ()  # seeds whose cycling diverged
+    front: bool = False  # two phases part halfway through the charge, the poor one grows from the left
 
 
 STUDY = (
@@ -232,6 +233,8 @@ def cycling_dataset(particle: Particle, made: Made, n_frames: int = 24) -> xr.Da
     rim = np.exp(-depth / 0.6e-6) - 0.25
     noise = np.random.default_rng(7).normal(0, 1, particle.orientation.shape[0])[particle.grain]
     field = np.clip(x[frames, None] - 0.08 * np.sign(rate[frames])[:, None] * rim + 0.01 * noise, 0, 1)
+    if made.front:
+        field = np.where(x[frames, None] < 0.6, _front(particle, x[frames], made.lowest), field)
     stress = 1e8 * (1 - x[frames, None]) * (1.5 * rim + 0.6 * noise)
     ds["frame_time"], ds["frame_voltage"] = ("frame", time[frames]), ("frame", voltage[frames])
     ds["frame_capacity"], ds["frame_c_rate"] = ("frame", 240 * (1 - x[frames])), ("frame", rate[frames])
@@ -241,6 +244,14 @@ def cycling_dataset(particle: Particle, made: Made, n_frames: int = 24) -> xr.Da
     phase = np.digitize(1 - field, [0.3, 0.6])
     ds["phase"] = (("frame", "cell"), phase.astype("int8"), {"flag_meanings": "O3 P3 O3'"})
     return ds
+
+
+def _front(particle: Particle, mean: np.ndarray, low: float, high: float = 0.65) -> np.ndarray:
+    """Return (n_frames, n_cells) compositions `low` on the left and `high` on the right with these means."""
+    across = particle.cell_centroid[:, 0]
+    share = (across - across.min()) / np.ptp(across)
+    reach = ((high - mean) / (high - low))[:, None]
+    return low + (high - low) * 0.5 * (1 + np.tanh((share - reach) / 0.05))
 
 
 def crack_dataset(

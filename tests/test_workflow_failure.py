@@ -98,7 +98,7 @@ def test_files_have_provenance(study: tuple[Project, Run]) -> None:
         "defects.nc",
         "exposure.nc",
         "cycling.nc",
-    }
+    }  # two-way coupling: the condensed blocks went into cycling.nc
 
 
 def test_stage_files_open_in_paraview(study: tuple[Project, Run]) -> None:
@@ -141,7 +141,8 @@ def test_a_notebook_that_fails_is_kept(tmp_path: Path) -> None:
         f"folder = {str(tmp_path)!r}\n"
         "report_notebook.main(\n"
         "    types.SimpleNamespace(notebook=folder + '/broken.ipynb', manifest='none'),\n"
-        "    types.SimpleNamespace(notebook=folder + '/out.ipynb', html=folder + '/out.html'), None)\n"
+        "    types.SimpleNamespace(notebook=folder + '/out.ipynb', html=folder + '/out.html'),\n"
+        "    types.SimpleNamespace(given=['manifest']))\n"
     )
     run = Project(ROOT).python("-c", code)
     assert run.code != 0

@@ -20,11 +20,12 @@ def run_stage(solve: Solve, inputs: Mapping[str, str], output: str, params: Any)
 
     Args:
         solve: computes the dataset from the particle, the datasets of earlier stages and the settings.
-        inputs: path by stage; `microstructure` is always among them.
+        inputs: path by stage, empty where the case has no use for it; `microstructure` is always among them.
         output: path to write.
         params: `config` (the stage's slice), `code` (hash) and `seed`.
     """
-    datasets = {stage: read_dataset(path) for stage, path in inputs.items()}
+    given = {stage: path for stage, path in inputs.items() if path}
+    datasets = {stage: read_dataset(path) for stage, path in given.items()}
     has_particle = datasets["microstructure"].attrs["status"] == OK
     particle = particle_from_dataset(datasets["microstructure"]) if has_particle else None
     settings = from_slice(params.config)
@@ -33,4 +34,4 @@ def run_stage(solve: Solve, inputs: Mapping[str, str], output: str, params: Any)
         datasets,
         ugrid(particle) if particle else None,
     )
-    write_dataset(result, Path(output), attributes(params.config, inputs.values(), params.code, params.seed))
+    write_dataset(result, Path(output), attributes(params.config, given.values(), params.code, params.seed))

@@ -27,11 +27,13 @@ STAGES = [
     "microstructure",
     "defects",
     "exposure",
+    "condensed",
     "cycling",
     "cracks",
     "interface",
     "observables",
 ]
+REPORTED = [stage for stage in STAGES if stage != "condensed"]  # what the reports read
 DEFAULT_STUDY = ROOT / "config" / "config.yaml"
 
 
@@ -83,6 +85,10 @@ OWNERS = {
 CASE = f"{RESULTS}/{{case}}"
 BLOCK = f"{CASE}/block-{{first}}-{{last}}"
 MICROSTRUCTURE = f"{RESULTS}/microstructures/{{key}}/microstructure.nc"
+CONDENSED = f"{RESULTS}/microstructures/{{key}}/condensed-{{elasticity}}.nc"
+ELASTICITIES = {
+    name: config_hash(settings)[:8] for name, settings in SLICES["condensed"].items()
+}
 
 
 wildcard_constraints:
@@ -90,6 +96,7 @@ wildcard_constraints:
     key="|".join(map(re.escape, OWNERS)),
     first=r"\d+",
     last=r"\d+",
+    elasticity="[0-9a-f]{8}",
 
 
 def image_of(wildcards):
@@ -102,6 +109,25 @@ def image_of(wildcards):
 
 def microstructure_of(wildcards):
     return MICROSTRUCTURE.format(key=PARTICLES[wildcards.case])
+
+
+def condensed_of(coupling):
+    """Input function: the condensed blocks of a case with this coupling; nothing for the others."""
+
+    def path(wildcards):
+        name = wildcards.case
+        same = CASES[name].coupling == coupling
+        return stage_file(name, "condensed") if same else []
+
+    return path
+
+
+def case_of_blocks(wildcards):
+    """The first case that has this particle and this elasticity."""
+    found = (wildcards.key, wildcards.elasticity)
+    return next(
+        name for name in CASES if (PARTICLES[name], ELASTICITIES[name]) == found
+    )
 
 
 def settings_of(stage):
@@ -125,9 +151,11 @@ def stage_file(name, stage):
         "microstructure": MICROSTRUCTURE,
         "defects": f"{CASE}/defects.nc",
         "exposure": f"{CASE}/exposure.nc",
+        "condensed": CONDENSED,
         "observables": f"{CASE}/metrics.json",
     }.get(stage, f"{BLOCK}/{stage}.nc")
-    return pattern.format(case=name, key=PARTICLES[name], first=1, last=last)
+    found = {"key": PARTICLES[name], "elasticity": ELASTICITIES[name]}
+    return pattern.format(case=name, first=1, last=last, **found)
 
 
 METRICS = [stage_file(name, "observables") for name in CASES]
@@ -144,7 +172,7 @@ def manifest_of_study():
 
 
 def manifest_of_case(case):
-    files = {stage: stage_file(case.id, stage) for stage in STAGES}
+    files = {stage: stage_file(case.id, stage) for stage in REPORTED}
     return {
         "id": case.id,
         "name": case.name,
@@ -152,6 +180,9 @@ def manifest_of_case(case):
         "seed": case.seed,
         "control": CASES[case.control].name if case.control else None,
         "material": case.settings.material,
+        "material_title": case.material.name,
+        "front": case.settings.cycling.front,
+        "front_width": case.settings.cycling.front_width,
         "coupling": case.coupling,
         "files": {"metrics": files.pop("observables"), **files},
         "parameters": material_values(case.material),

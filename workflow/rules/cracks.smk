@@ -3,6 +3,7 @@ rule cracks:
         microstructure=microstructure_of,
         defects=rules.defects.output[0],
         exposure=rules.exposure.output[0],
+        condensed=condensed_of("one_way"),
         cycling=rules.cycling.output[0],
     output:
         f"{BLOCK}/cracks.nc",

@@ -3,6 +3,7 @@ rule cycling:
         microstructure=microstructure_of,
         defects=rules.defects.output[0],
         exposure=rules.exposure.output[0],
+        condensed=condensed_of("two_way"),
     output:
         f"{BLOCK}/cycling.nc",
     log:

@@ -17,3 +17,24 @@ rule microstructure:
         "microstructure {wildcards.key}"
     script:
         "../scripts/microstructure.py"
+
+
+rule condensed:
+    input:
+        microstructure=MICROSTRUCTURE,
+    output:
+        CONDENSED,
+    log:
+        f"{LOGS}/microstructures/{{key}}-condensed-{{elasticity}}.log",
+    benchmark:
+        f"{BENCHMARKS}/microstructures/{{key}}-condensed-{{elasticity}}.tsv"
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        config=lambda wildcards: SLICES["condensed"][case_of_blocks(wildcards)],
+        seed=lambda wildcards: CASES[case_of_blocks(wildcards)].seed,
+        code=code_of("scripts/condensed.py"),
+    message:
+        "condensed blocks of {wildcards.key}"
+    script:
+        "../scripts/condensed.py"

@@ -25,7 +25,7 @@ rule report_notebook:
     input:
         notebook="workflow/notebooks/{report}.ipynb",
         manifest=rules.manifest.output[0],
-        files=[stage_file(name, stage) for name in CASES for stage in STAGES],
+        files=[stage_file(name, stage) for name in CASES for stage in REPORTED],
         tables=rules.comparisons.output,
         verified=rules.verification_gate.output if STUDY.settings.verify else [],
     output:

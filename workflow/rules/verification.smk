@@ -1,6 +1,13 @@
 # Known solutions against the engines. The groups are modules of faultline.verification.
 VERIFICATION = f"{RESULTS}/verification"
-VERIFICATION_GROUPS = ["transport", "mechanics", "fracture", "fatigue", "energy", "shell"]
+VERIFICATION_GROUPS = [
+    "transport",
+    "mechanics",
+    "fracture",
+    "fatigue",
+    "energy",
+    "shell",
+]
 VERIFICATION_REPORT = f"{VERIFICATION}/verification.html"
 
 

@@ -20,7 +20,7 @@ def main(input: Any, output: Any, params: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="faultline-notebook-") as scratch:
         # Neither the user's Jupyter settings and kernels nor a missing home may change a report.
         os.environ |= dict.fromkeys(JUPYTER_FOLDERS, scratch)
-        given = {name: str(input[name]) for name in params.given}
+        given = {name: str(getattr(input, name)) for name in params.given}
         execute(Path(input.notebook), Path(output.notebook), given)
     Path(output.html).write_text(as_page(Path(output.notebook)), encoding="utf-8")
 
@@ -36,11 +36,29 @@ def execute(notebook: Path, result: Path, parameters: dict[str, Any]) -> None:
     unfinished.replace(result)
 
 
+# The reports hold no formulas, diagrams or widgets, so that a page needs nothing from the network. Text
+# keeps a readable width, and a wide table scrolls in its place.
+PAGE = """{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_css -%}
+<style>
+main { max-width: 1080px; margin: 0 auto; }
+.jp-OutputArea-output { overflow-x: auto; }
+.jp-OutputArea-output img { max-width: 100%; height: auto; }
+</style>
+{%- endblock -%}
+"""
+
+
 def as_page(notebook: Path) -> str:
-    """HTML page of an executed notebook: text and figures, without the code."""
+    """HTML page of an executed notebook: text and figures, no code, nothing loaded from elsewhere."""
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = HTMLExporter(
+        raw_template=PAGE, exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
     page, _ = exporter.from_filename(str(notebook))
     return str(page)
 

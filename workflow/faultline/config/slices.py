@@ -42,7 +42,7 @@ _TRANSPORT = (
 def stage_slice(case: Case, stage: str) -> dict[str, Any]:
     """Settings that a stage of the case uses: nested dicts and lists of SI numbers, words and booleans.
 
-    Stages: microstructure, defects, exposure, cycling, cracks, interface, observables. Rebuild typed settings
+    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, observables. Rebuild typed settings
     from it with ``stage.from_slice``.
     """
     return SLICES[stage](case)
@@ -97,6 +97,10 @@ def _cycling(case: Case) -> dict[str, Any]:
     return plain
 
 
+def _condensed(case: Case) -> dict[str, Any]:
+    return {"material": _of(case.material, "elasticity"), **_shell(case, "elasticity")}
+
+
 def _cracks(case: Case) -> dict[str, Any]:
     return {
         "cycling": {"coupling": case.coupling},
@@ -127,6 +131,7 @@ SLICES = {
     "defects": _defects,
     "exposure": _exposure,
     "cycling": _cycling,
+    "condensed": _condensed,
     "cracks": _cracks,
     "interface": _interface,
     "observables": _observables,

@@ -21,6 +21,8 @@ from faultline.dataset import ugrid
 from faultline.errors import NotConverged
 from faultline.materials import material_from_settings
 from faultline.materials.particle_model import ParticleModel, PassiveLayer
+from faultline.mechanics.condensation import condense
+from faultline.mechanics.storage import condensed_dataset, condensed_from_dataset
 from faultline.microstructure.particle import INTERFACE_KINDS, Particle
 from faultline.progress import Progress
 from faultline.transport.surface import outer_surface
@@ -133,6 +135,14 @@ def crack(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
     return _with_cracks(result, records, settings.cracks.failed_damage)
 
 
+def condensed(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dataset:
+    """Condensed blocks of a particle, which depend on its mesh and elasticity alone."""
+    shell = PassiveLayer.from_settings(settings.shell, settings.shell_thickness) if settings.shell else None
+    material = material_from_settings(settings.material)
+    model = ParticleModel(particle, material, settings.temperature, np.zeros((particle.n_cells, 6)), shell)
+    return condensed_dataset(condense(particle, model.stiffness, film=model.film_stiffness))
+
+
 def particle_model(
     particle: Particle, inputs: Inputs, settings: StageSettings, front_width: float | None = None
 ) -> ParticleModel:
@@ -144,7 +154,10 @@ def particle_model(
 
 
 def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSettings) -> CrackEvolution:
-    """The particle ready to crack: interfaces as strong as material, defects and exposure leave them."""
+    """The particle ready to crack: interfaces as strong as material, defects and exposure leave them.
+
+    Takes the condensed blocks from the dataset `condensed` where there is one.
+    """
     factors = [inputs[stage] for stage in ("defects", "exposure")]
     strength = np.prod([data["strength_factor"].values for data in factors], axis=0)
     toughness = np.prod([data["toughness_factor"].values for data in factors], axis=0)
@@ -160,7 +173,8 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
         viscosity=settings.viscosity,
         fatigue=fatigue,
     )
-    fracture = FractureModel(model.particle, model.stiffness, cohesive, film=model.film_stiffness)
+    blocks = condensed_from_dataset(inputs["condensed"]) if "condensed" in inputs else None
+    fracture = FractureModel(model.particle, model.stiffness, cohesive, blocks, film=model.film_stiffness)
     if not settings.glide:
         return CrackEvolution(fracture)
     particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])

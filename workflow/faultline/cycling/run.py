@@ -142,7 +142,13 @@ class Cycler:
             new, error, dt_next = self._adaptive(state, step, min(dt, remaining), largest)
             hit = self._event(step, new)
             if hit > EVENT_TOLERANCE:  # passed the cutoff: find the step that ends on it
-                new = self._land_on_event(state, step, new)
+                try:
+                    new = self._land_on_event(state, step, new)
+                except NotConverged:
+                    dt = (new.time - state.time) / 2  # come closer first
+                    if dt < SMALLEST_STEP * largest:
+                        raise
+                    continue
             self._accept(state, new, cycle, index, error)
             done = hit >= -EVENT_TOLERANCE or new.time - start >= (step.duration_s or np.inf) * (1 - 1e-12)
             state = new

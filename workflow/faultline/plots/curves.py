@@ -76,39 +76,44 @@ def drift_voltage_curves(study: Study) -> Figure:
             color=FAILED_COLOUR,
         )
         ax.set(xlabel="time (h)", ylabel="largest |Ω:σ|/F (mV)", ylim=(0, None))
+        ax.margins(y=0.08)
     return figure
 
 
 def failed_fraction_curves(study: Study, names: Sequence[str] | None = None) -> Figure:
     """Draw the failed fraction over the first charge against voltage and against mean site fraction.
 
-    One row a material. Thick lines are means over seeds, bands one standard deviation, thin lines the seeds.
+    One row for each set of cases that controls link. Thick lines are means over seeds, bands one standard
+    deviation; thin lines are the seeds, left out where three cases or more share a panel.
     """
-    chosen = study.names if names is None else list(names)
-    families = [[n for n in family if n in chosen] for family in study.families().values()]
-    families = [family for family in families if family]
+    chosen = study.names if names is None else names
+    groups = [[n for n in group if n in chosen] for group in study.groups()]
+    groups = [group for group in groups if group]
     figure, axes = plt.subplots(
-        len(families), 2, figsize=(WIDTH, 2.9 * len(families) + 0.2), layout="constrained", squeeze=False
+        len(groups), 2, figsize=(WIDTH, 3.1 * len(groups)), layout="constrained", squeeze=False
     )
-    for row, family in zip(axes, families, strict=True):
-        styles = case_styles(family)
-        for name in family:
+    for row, group in zip(axes, groups, strict=True):
+        styles = case_styles(group)
+        for name in group:
             good, _ = split_failed(study.seeds(name), "cracks")
             voltage, site_fraction, failed = (
                 zip(*map(_failed_over_charge, good), strict=True) if good else ((),) * 3
             )
-            seed_band(row[0], list(zip(voltage, failed, strict=True)), styles[name])
-            seed_band(row[1], list(zip(site_fraction, failed, strict=True)), styles[name])
+            for ax, x in zip(row, (voltage, site_fraction), strict=True):
+                seed_band(ax, list(zip(x, failed, strict=True)), styles[name], seeds=len(group) < 3)
+        row[0].set_title(study.first(group[0]).material_title, loc="left", fontweight="bold")
         row[0].set(xlabel="voltage on the first charge (V)", ylabel="failed interface length (%)")
         row[1].set(xlabel="mean site fraction x on the first charge", ylabel="failed interface length (%)")
         row[1].invert_xaxis()
         for ax in row:
             ax.set_ylim(bottom=0)
-        _legend(row[0], study, family, styles, "cracks")
+        _legend(row[0], study, group, styles, "cracks")
     return figure
 
 
-def seed_band(ax: Axes, curves: Sequence[Curve], style: LineStyle, points: int = 150) -> None:
+def seed_band(
+    ax: Axes, curves: Sequence[Curve], style: LineStyle, points: int = 150, seeds: bool = True
+) -> None:
     """Draw curves (x, y) of the seeds of a case: thin each, thick their mean, shaded one standard deviation.
 
     x may run either way but must not turn: where it falls back it is taken as standing still. The mean spans
@@ -117,8 +122,8 @@ def seed_band(ax: Axes, curves: Sequence[Curve], style: LineStyle, points: int =
     curves = [(x, y) for x, y in map(_monotone, curves) if len(x) > 1]
     if not curves:
         return
-    for x, y in curves:
-        ax.plot(x, y * 100, linewidth=0.5, alpha=0.45, **style)
+    for x, y in curves if seeds else ():
+        ax.plot(x, y * 100, linewidth=0.5, alpha=0.45, color=style["color"])
     low, high = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
     grid = np.linspace(low, high, points) if high > low else np.empty(0)
     values = np.array([np.interp(grid, x, y) for x, y in curves]) * 100
@@ -127,7 +132,7 @@ def seed_band(ax: Axes, curves: Sequence[Curve], style: LineStyle, points: int =
     if len(curves) > 1:
         spread = values.std(axis=0, ddof=1)
         ax.fill_between(
-            grid, np.maximum(mean - spread, 0), mean + spread, color=style["color"], alpha=0.18, linewidth=0
+            grid, np.maximum(mean - spread, 0), mean + spread, color=style["color"], alpha=0.15, linewidth=0
         )
 
 
@@ -178,7 +183,7 @@ def _legend(ax: Axes, study: Study, names: Sequence[str], styles: dict[str, Line
         good, bad = split_failed(runs, through)
         note = f" ({len(bad)} of {len(runs)} runs failed)" if bad else ""
         marker = {} if good else {"marker": "x", "linestyle": "none", "color": FAILED_COLOUR}
-        label = wrapped(runs[0].title + note, 44)
+        label = wrapped(runs[0].title + note, 56)
         handles.append(Line2D([], [], **({**styles[name], "linewidth": 1.8} | marker), label=label))
     legend_below(ax, handles)
 

@@ -23,10 +23,10 @@ def pair_panels(study: Study, comparisons: pd.DataFrame | None = None) -> Figure
     Grey lines join the runs that share a seed; error bars are one standard deviation over seeds.
     """
     table = study.comparisons if comparisons is None else comparisons
-    columns = 4
+    columns = 4 if len(table) == 4 else 3
     rows = max(1, math.ceil(len(table) / columns))
     figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 3.5 * rows), layout="constrained", squeeze=False
+        rows, columns, figsize=(WIDTH, 3.3 * rows), layout="constrained", squeeze=False
     )
     runs, titles = study.metrics(), study.titles()
     axes = list(grid.flat)
@@ -52,7 +52,7 @@ def _pair(ax: Axes, row: Mapping[Any, Any], runs: dict[str, dict[str, Any]], tit
         COLOURS[2] if row["verdict"] == HOLDS else FAILED_COLOUR if row["verdict"] == FAILED_RUNS else QUIET
     )
     ax.set_title(
-        f"{wrapped(test.name.replace('-', ' '), 28)}\n{row['verdict']} (n = {len(pairs)})",
+        f"{wrapped(test.name.replace('-', ' '), 40)}\n{row['verdict']} (n = {len(pairs)})",
         fontsize=9,
         color=colour,
     )
@@ -66,10 +66,12 @@ def _pair(ax: Axes, row: Mapping[Any, Any], runs: dict[str, dict[str, Any]], tit
     ax.plot([0, 1], pairs[["control", "case"]].to_numpy().T, color="0.55", linewidth=0.6, zorder=2)
     for k, column in enumerate(("control", "case")):
         ax.plot(np.full(len(pairs), k), pairs[column], "o", color="0.2", markersize=3.5, zorder=3)
-    names = [wrapped(titles.get(name, name), 14) for name in (test.control, test.case)]
-    ax.set_xticks([0, 1], names, fontsize=7)
+    names = [wrapped(titles.get(name, name), 20) for name in (test.control, test.case)]
+    ax.set_xticks([0, 1], names, fontsize=8)
     ax.set_ylabel(wrapped(shown.axis_label, 30))
     ax.set_xlim(-0.5, 1.5)
+    if not pairs.to_numpy().any():
+        ax.set_ylim(0, 1)
 
 
 def _why_empty(test: Comparison, runs: dict[str, dict[str, Any]]) -> str:

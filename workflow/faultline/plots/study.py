@@ -3,28 +3,85 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from faultline.dataset import read_dataset
 from faultline.errors import UserError
-from faultline.microstructure import Particle, particle_from_dataset
+from faultline.microstructure import BASAL_PLANE, GRAIN_BOUNDARY, Particle, particle_from_dataset
 from faultline.observables import (
     STAGES,
     HalfCycle,
     first_charge_frames,
     frame_site_fraction,
     half_cycles,
+    metric,
     read_metrics,
 )
+
+# of cycling.nc, over time and over stored frames
+SERIES = (
+    "time", "voltage", "c_rate", "cycle", "specific_capacity", "mean_site_fraction",
+    "frame_time", "frame_voltage", "frame_capacity",
+)  # fmt: skip
+
+
+METRIC_OF_KIND = {
+    "max_failed_fraction_grain_boundary": GRAIN_BOUNDARY,
+    "max_failed_fraction_basal": BASAL_PLANE,
+}
+
+
+class StageFile:
+    """A stage file from which single variables are read: a report wants few of many files.
+
+    (xarray looks at every variable of a file to open it, which takes ten times as long. The metrics were made
+    from the same files, read whole and checked.)
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = h5netcdf.File(path, "r")
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); run the workflow again") from error
+        self._path = path
+        self.attrs: dict[str, Any] = dict(self._file.attrs)
+        self.sizes: Mapping[str, int] = {k: d.size for k, d in self._file.dimensions.items()}
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        try:
+            variable = self._file.variables[name]
+        except KeyError as error:
+            raise UserError(f"{self._path}: holds no {name}; delete it and run again") from error
+        return xr.DataArray(variable[...], dims=variable.dimensions, attrs=dict(variable.attrs))
+
+    def frame(self, name: str, index: int) -> NDArray[Any]:
+        """Return one stored frame of a variable (frame, ...)."""
+        return np.asarray(self._file.variables[name][index])
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all variables."""
+        return list(self._file.variables)
+
+    def pick(self, names: Iterable[str]) -> xr.Dataset:
+        """Return these variables."""
+        return xr.Dataset({name: self[name] for name in names}, attrs=self.attrs)
+
+
+@lru_cache(maxsize=64)  # runs of a case and its control share their particle
+def _particle(path: Path) -> Particle:
+    file = StageFile(path)
+    return particle_from_dataset(file.pick(file.names))
 
 
 @dataclass(frozen=True)
@@ -42,6 +99,8 @@ class CaseResult:
         coupling: "one_way" or "two_way".
         files: stage file by stage, and "metrics".
         parameters: material values with key, value, unit, status and source.
+        front: "solid_solution" or "phase_field", how two-phase gaps were computed; None if not stated.
+        front_width: width of a resolved front, m.
     """
 
     id: str
@@ -54,49 +113,57 @@ class CaseResult:
     coupling: str
     files: dict[str, Path]
     parameters: list[dict[str, Any]] = field(default_factory=list)
+    front: str | None = None
+    front_width: float | None = None
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """Numbers and status of every stage."""
         return read_metrics(self.files["metrics"])
 
-    @cached_property
+    @property
     def particle(self) -> Particle:
         """The meshed section."""
-        with read_dataset(self.files["microstructure"]) as data:
-            return particle_from_dataset(data)
+        return _particle(self.files["microstructure"])
 
     @cached_property
-    def _opened(self) -> dict[str, xr.Dataset]:
+    def _opened(self) -> dict[str, StageFile]:
         return {}
 
-    def data(self, stage: str) -> xr.Dataset:
-        """Return the file of a stage, read only where it is used: a report wants a few frames of many files.
-
-        (The metrics were made from the same files, read whole and checked.) It stays open with the report.
-        """
+    def data(self, stage: str) -> StageFile:
+        """Return the file of a stage; it stays open with the report."""
         if stage not in self._opened:
-            path = self.files[stage]
-            try:
-                self._opened[stage] = xr.open_dataset(path, engine="h5netcdf")
-            except (OSError, ValueError) as error:
-                raise UserError(f"{path}: cannot be read ({error}); run the workflow again") from error
+            self._opened[stage] = StageFile(self.files[stage])
         return self._opened[stage]
+
+    def number(self, key: str) -> float:
+        """Return a metric in its unit of display; NaN where it is missing or the section lacks such faces."""
+        if key in METRIC_OF_KIND and not self.has(METRIC_OF_KIND[key]):
+            return math.nan
+        return float(self.metrics.get(key, math.nan)) * metric(key).scale
+
+    def has(self, kind: int) -> bool:
+        """Whether the section holds faces of this kind."""
+        return not self.failure("microstructure") and bool(np.any(self.particle.interface_kind == kind))
+
+    @cached_property
+    def _series(self) -> xr.Dataset:
+        return self.data("cycling").pick(SERIES)
 
     @cached_property
     def half_cycles(self) -> list[HalfCycle]:
         """Charges and discharges of the run."""
-        return half_cycles(self.data("cycling"))
+        return half_cycles(self._series)
 
     @cached_property
     def first_charge(self) -> NDArray[np.int64]:
         """Stored frames of the first charge."""
-        return first_charge_frames(self.data("cycling"))
+        return first_charge_frames(self._series)
 
     @cached_property
     def frame_table(self) -> pd.DataFrame:
         """One row a stored frame: time (s), voltage (V), capacity (mAh/g), mean site fraction."""
-        data = self.data("cycling")
+        data = self._series
         return pd.DataFrame(
             {
                 "time": data["frame_time"].values,
@@ -151,6 +218,16 @@ class Study:
             groups.setdefault(self.first(name).material, []).append(name)
         return groups
 
+    def groups(self) -> list[list[str]]:
+        """Return names of cases that controls link, directly or through others, to be set side by side."""
+        groups: list[list[str]] = []
+        for name in self.names:
+            control = self.first(name).control
+            linked = [g for g in groups if control in g or any(self.first(n).control == name for n in g)]
+            groups = [g for g in groups if g not in linked] + [[n for g in linked for n in g] + [name]]
+        order = self.names.index
+        return sorted((sorted(group, key=order) for group in groups), key=lambda group: order(group[0]))
+
     def failed(self) -> list[CaseResult]:
         """Return the runs in which a stage did not end well."""
         return [case for case in self.cases if case.failure()]
@@ -195,6 +272,8 @@ def _case(entry: dict[str, Any]) -> CaseResult:
         coupling=entry["coupling"],
         files={stage: Path(file) for stage, file in entry["files"].items() if file},
         parameters=entry.get("parameters", []),
+        front=entry.get("front"),
+        front_width=entry.get("front_width"),
     )
 
 

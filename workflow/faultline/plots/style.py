@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -30,6 +30,9 @@ LineStyle = dict[str, Any]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)))
+
+
+LEVELS = 48  # of a colour map: as many as a page's palette can keep true
 
 
 def use_style(dpi: int = 110) -> None:
@@ -64,10 +67,11 @@ def case_styles(names: Iterable[str]) -> dict[str, LineStyle]:
     }
 
 
-def symmetric_norm(values: Iterable[NDArray], share: float = 0.98) -> TwoSlopeNorm:
-    """Return a scale symmetric about zero that holds the given share of all values; the rest saturates."""
-    sizes = np.concatenate([np.abs(np.ravel(v)) for v in values]) if values else np.zeros(1)
-    limit = float(np.nanquantile(sizes, share)) if np.isfinite(sizes).any() else 0.0
+def symmetric_norm(fields: Sequence[NDArray], share: float = 0.98) -> TwoSlopeNorm:
+    """Return a scale symmetric about zero that holds this share of every field; the rest saturates."""
+    sizes = [np.abs(np.ravel(values)) for values in fields]
+    limits = [float(np.nanquantile(size, share)) for size in sizes if np.isfinite(size).any()]
+    limit = max(limits, default=0.0)
     return TwoSlopeNorm(0.0, -limit, limit) if limit > 0 else TwoSlopeNorm(0.0, -1.0, 1.0)
 
 
@@ -142,16 +146,34 @@ def wrapped(text: str, width: int) -> str:
 def show(figure: Figure) -> None:
     """Show a figure in a notebook at once, in the order of a loop, and close it.
 
-    A palette of 256 colours makes it a third of the size; it is chosen for coverage, so that rare colours,
-    those of the extremes, keep their place (by frequency they would turn grey).
+    A palette of 256 colours makes it a third of the size.
     """
     full, small = BytesIO(), BytesIO()
-    figure.savefig(full, format="png", bbox_inches="tight", pad_inches=0.05)
+    laid_out = figure.get_layout_engine() is None  # at fixed places: to trim it would draw it twice
+    figure.savefig(full, format="png", bbox_inches=None if laid_out else "tight", pad_inches=0.05)
     plt.close(figure)
     with PIL.Image.open(full) as image:
         width = image.width * 100 / figure.dpi  # pixels on the page, whatever the resolution
-        palette = image.convert("RGB").quantize(
-            256, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE
-        )
-    palette.save(small, format="PNG", optimize=True)
+        _with_palette(image.convert("RGB")).save(small, format="PNG", optimize=True)
     display(Image(small.getvalue(), width=round(width)))
+
+
+def _with_palette(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Return the image in 256 colours: half of them its most frequent, half spread over all that occur.
+
+    The first keep areas and colour bars true, the second the rare colours, those of extremes and of edges.
+    """
+    packed = np.asarray(image) @ np.array([1 << 16, 1 << 8, 1])
+    colours, counts = np.unique(packed, return_counts=True)
+    frequent = np.sort(colours[np.argsort(counts)[::-1][:128]])
+    no_dither = PIL.Image.Dither.NONE
+    spread = image.quantize(128, PIL.Image.Quantize.MAXCOVERAGE, dither=no_dither).getpalette() or []
+    palette = PIL.Image.new("P", (1, 1))
+    palette.putpalette((frequent[:, None] >> np.array([16, 8, 0]) & 255).ravel().tolist() + spread[: 3 * 128])
+    near = image.quantize(palette=palette, dither=no_dither)  # only nearly the nearest
+    place = np.searchsorted(frequent, packed).clip(max=len(frequent) - 1)
+    exact = PIL.Image.fromarray(
+        np.where(frequent[place] == packed, place, np.asarray(near)).astype(np.uint8), "P"
+    )
+    exact.putpalette(near.getpalette() or [])
+    return exact

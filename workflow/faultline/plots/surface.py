@@ -28,10 +28,10 @@ def exposed(study: Study) -> list[str]:
     ]
 
 
-def exposed_families(study: Study) -> list[str]:
-    """Return the cases with an air-formed layer, and those of the same material, which are their controls."""
+def exposed_groups(study: Study) -> list[str]:
+    """Return the cases with an air-formed layer, and those that a control links with them."""
     marked = set(exposed(study))
-    return [name for names in study.families().values() if marked & set(names) for name in names]
+    return [name for group in study.groups() if marked & set(group) for name in group]
 
 
 def exposure_profiles(study: Study, names: Sequence[str], slices: int = 16) -> Figure:
@@ -64,9 +64,9 @@ def exposure_profiles(study: Study, names: Sequence[str], slices: int = 16) -> F
                     **styles[name],
                 )
         note = f" ({len(bad)} runs failed)" if bad else ""
-        handles.append(Line2D([], [], **styles[name], label=wrapped(study.first(name).title + note, 44)))
+        handles.append(Line2D([], [], **styles[name], label=wrapped(study.first(name).title + note, 60)))
     for ax, label in zip(axes.flat, labels, strict=True):
-        ax.set(xlabel="depth below the surface (µm)", ylabel=label)
+        ax.set(xlabel="depth below the surface (µm)", ylabel=wrapped(label, 28))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
@@ -97,7 +97,7 @@ def layer_growth(study: Study, names: Sequence[str]) -> Figure:
     for name in names:
         good, _ = split_failed(study.seeds(name), "exposure")
         for k, case in enumerate(good):
-            label = wrapped(case.title, 44) if k == 0 else None
+            label = wrapped(case.title, 60) if k == 0 else None
             data = case.data("exposure")
             if data.sizes.get("exposure_time", 0) < 2:
                 continue

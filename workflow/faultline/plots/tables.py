@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from faultline.observables import FAILED_RUNS, HOLDS, Comparison, metric, paired_values
+from faultline.observables import FAILED_RUNS, HOLDS, MIN_SEEDS, metric
 from faultline.plots.study import CaseResult, Study, split_failed
 
+PLUS_MINUS = "\u00a0±\u00a0"  # keeps a number with its spread on one line
 MARKS = {
     "estimate": "background-color: #FDE3C0; font-weight: 600",
     "literature": "background-color: #E3EEF7",
@@ -48,12 +49,10 @@ def case_table(
             "runs": f"{len(good)}" + (f" ({len(bad)} failed)" if bad else ""),
         }
         for key in metrics:
-            row[metric(key).axis_label] = spread_text(
-                [case.metrics.get(key, math.nan) * metric(key).scale for case in good]
-            )
+            row[metric(key).axis_label] = spread_text([case.number(key) for case in good])
         rows.append(row)
     columns = ["case", "runs", *(metric(key).axis_label for key in metrics)]
-    return _styled(pd.DataFrame(rows, columns=columns), caption).map(
+    return styled(pd.DataFrame(rows, columns=columns), caption).map(
         lambda text: "color: #8C2D04; font-weight: 600" if "failed" in str(text) else "", subset=["runs"]
     )
 
@@ -61,14 +60,12 @@ def case_table(
 def comparison_table(study: Study, comparisons: pd.DataFrame | None = None) -> Styler:
     """Return the comparisons with their verdicts, numbers in the units of display."""
     table = study.comparisons if comparisons is None else comparisons
-    titles = study.titles()
     rows = [
         {
             "comparison": row["name"].replace("-", " "),
             "metric": metric(row["metric"]).axis_label,
-            "case": f"{titles.get(row['case'], row['case'])}: {_cell(row, 'case_mean', 'case_spread')}",
-            "control": f"{titles.get(row['control'], row['control'])}: "
-            f"{_cell(row, 'control_mean', 'control_spread')}",
+            "case": _cell(row, "case_mean", "case_spread"),
+            "control": _cell(row, "control_mean", "control_spread"),
             "effect": number(row["effect"] * metric(row["metric"]).scale, sign=True),
             "effect / spread": number(row["effect_over_spread"], sign=True),
             "paired seeds": row["n_seeds"],
@@ -77,22 +74,13 @@ def comparison_table(study: Study, comparisons: pd.DataFrame | None = None) -> S
         }
         for row in table.to_dict("records")
     ]
-    names = [
-        "comparison",
-        "metric",
-        "case",
-        "control",
-        "effect",
-        "effect / spread",
-        "paired seeds",
-        "expected",
-    ]
     caption = (
         "Mean ± standard deviation over seeds. A comparison holds if the effect has the expected sign, "
-        "exceeds the larger of the two standard deviations, and rests on at least 5 paired seeds."
+        f"exceeds the larger of the two standard deviations, and rests on at least {MIN_SEEDS} paired seeds."
     )
-    return _styled(pd.DataFrame(rows, columns=[*names, "verdict"]), caption).map(
-        lambda verdict: VERDICT_COLOURS.get(verdict, "color: 0.4; font-weight: 600"), subset=["verdict"]
+    columns = ["comparison", "metric", "case", "control", "effect", "effect / spread", "paired seeds"]
+    return styled(pd.DataFrame(rows, columns=[*columns, "expected", "verdict"]), caption).map(
+        lambda verdict: VERDICT_COLOURS.get(verdict, "color: #555; font-weight: 600"), subset=["verdict"]
     )
 
 
@@ -107,11 +95,11 @@ def balance_table(study: Study) -> Styler:
             {
                 "case": study.first(name).title,
                 "runs": f"{len(good)}" + (f" ({len(bad)} failed)" if bad else ""),
-                "time steps": f"{min(steps)} to {max(steps)}" if steps else "–",
+                "time steps": _range(steps) if steps else "–",
                 "largest charge balance error (relative)": f"{np.nanmax(errors):.1e}" if errors else "–",
             }
         )
-    return _styled(
+    return styled(
         pd.DataFrame(rows), "Alkali that left the particle against charge passed, over the nominal charge."
     )
 
@@ -125,7 +113,7 @@ def failure_table(study: Study, through: str = "interface") -> Styler | Html:
     caption = (
         f"{len(bad)} of {len(study.cases)} runs failed. They are left out of means and marked in the figures."
     )
-    return _styled(pd.DataFrame(rows), caption)
+    return styled(pd.DataFrame(rows), caption)
 
 
 def parameter_tables(study: Study, names: Sequence[str] | None = None) -> Html:
@@ -143,65 +131,13 @@ def parameter_tables(study: Study, names: Sequence[str] | None = None) -> Html:
     return Html("\n".join(parts) or "<p>The manifest lists no material values.</p>")
 
 
-def exposure_split(study: Study, names: Sequence[str], key: str = "max_failed_fraction") -> pd.DataFrame:
-    """Split the effect of air on a metric: all of it, lattice mismatch alone, and the rest, the weakening.
-
-    An exposed case whose interfaces keep their strength is matched with the one of the same layer thickness
-    that is weakened, and with the case of the same material without a layer. Returns a row for each effect
-    with its mean and standard deviation over shared seeds, and their number; empty where no such three exist.
-    """
-    rows = []
-    for dry, unweakened, weakened in _exposure_triples(study, names):
-        runs = study.metrics()
-        whole = paired_values(runs, Comparison("", weakened, dry, key, "greater")).dropna()
-        mismatch = paired_values(runs, Comparison("", unweakened, dry, key, "greater")).dropna()
-        effects = {"all of the exposure": whole["case"] - whole["control"]}
-        effects["mismatch strain and lost alkali alone"] = mismatch["case"] - mismatch["control"]
-        effects["weakening of the interfaces (the difference)"] = (whole["case"] - mismatch["case"]).dropna()
-        rows += [
-            {
-                "case": weakened,
-                "control": dry,
-                "effect of": name,
-                "mean": e.mean(),
-                "spread": e.std(ddof=1),
-                "seeds": len(e),
-            }
-            for name, e in effects.items()
-        ]
-    return pd.DataFrame(rows, columns=["case", "control", "effect of", "mean", "spread", "seeds"])
-
-
-def exposure_split_table(
-    study: Study, names: Sequence[str], key: str = "max_failed_fraction"
-) -> Styler | Html:
-    """Return `exposure_split` for reading."""
-    split = exposure_split(study, names, key)
-    if split.empty:
-        return Html("<p>No case of this study repeats an exposure without weakening the interfaces.</p>")
-    shown, titles = metric(key), study.titles()
-    table = pd.DataFrame(
-        {
-            "case": split["case"].map(titles),
-            "control": split["control"].map(titles),
-            "effect of": split["effect of"],
-            f"change of {shown.label} ({'points of %' if shown.unit == '%' else shown.unit})": [
-                with_spread(m * shown.scale, s * shown.scale, sign=True)
-                for m, s in zip(split["mean"], split["spread"], strict=True)
-            ],
-            "paired seeds": split["seeds"],
-        }
-    )
-    return _styled(table, "Case minus control, seed by seed: mean ± standard deviation.")
-
-
 def provenance_footer(study: Study) -> Html:
     """Return where the numbers come from: version, code and configuration hashes, time of every run."""
     rows = []
     for case in study.cases:
         attrs = case.data("cycling").attrs
         rows.append({"run": case.id} | {key: str(attrs.get(key, "–"))[:19] for key in PROVENANCE})
-    table = _styled(pd.DataFrame(rows)).to_html()
+    table = styled(pd.DataFrame(rows)).to_html()
     return Html(
         f"<details><summary>Provenance of the {len(rows)} runs (cycling stage)</summary>{table}</details>"
     )
@@ -227,14 +163,30 @@ def spread_text(values: Iterable[float]) -> str:
     known = np.array([v for v in values if np.isfinite(v)], float)
     if not known.size:
         return "–"
+    if np.all(known == known[0]) and float(known[0]).is_integer():  # a count, the same in all runs
+        return f"{known[0]:.0f}"
     return with_spread(float(known.mean()), float(known.std(ddof=1)) if known.size > 1 else math.nan)
 
 
 def with_spread(mean: float, spread: float, sign: bool = False) -> str:
-    """Return "mean ± spread" where there is a spread; below 1e-9 of the mean it is rounding."""
+    """Return "mean ± spread", both to the same place: the third digit of the larger one.
+
+    One place more where only that shows the spread.
+    """
     if math.isnan(spread) or math.isnan(mean):
         return number(mean, sign)
-    return f"{number(mean, sign)} ± {number(spread if spread > 1e-9 * abs(mean) else 0.0, digits=2)}"
+    largest = max(abs(mean), spread)
+    if largest == 0:
+        return "0"
+    place = math.floor(math.log10(largest))
+    if not -4 < place < 5:
+        scaled = 10.0**place
+        return f"({mean / scaled:.1f}{PLUS_MINUS}{spread / scaled:.1f})e{place}"
+    decimals = max(0, 2 - place)
+    if spread < 0.5 * 10.0**-decimals <= 10 * spread:
+        decimals += 1
+    shown = round(mean, decimals) + 0.0  # no "-0.00"
+    return f"{shown:{'+' if sign and shown else ''}.{decimals}f}{PLUS_MINUS}{spread:.{decimals}f}"
 
 
 def number(value: float, sign: bool = False, digits: int = 3) -> str:
@@ -257,6 +209,11 @@ def _steps(case: CaseResult) -> int:
     return case.data("cycling").sizes["time"]
 
 
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def _parameters(cases: Sequence[CaseResult]) -> pd.DataFrame:
     """Return the values that all cases share once, and what only some of them have with their titles."""
     where: dict[tuple[str, ...], list[str]] = {}
@@ -276,35 +233,10 @@ def _text(value: Any) -> str:
 
 def _marked(table: pd.DataFrame) -> Styler:
     shown = table if table["only in"].any() else table.drop(columns="only in")
-    return _styled(shown).map(lambda status: MARKS.get(status, ""), subset=["status"])
+    return styled(shown).map(lambda status: MARKS.get(status, ""), subset=["status"])
 
 
-def _styled(table: pd.DataFrame, caption: str = "") -> Styler:
+def styled(table: pd.DataFrame, caption: str = "") -> Styler:
+    """Return a table in the look of the reports, text escaped."""
     styler = table.style.hide(axis="index").set_table_styles(TABLE_STYLE).format(escape="html")
     return styler.set_caption(caption) if caption else styler
-
-
-def _exposure_triples(study: Study, names: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return (dry, exposed but not weakened, exposed and weakened) cases of one material and one exposure."""
-    triples = []
-    for family in study.families().values():
-        layer = {name: _seed_mean(study, name, "layer_thickness") for name in family if name in names}
-        strength = {name: _seed_mean(study, name, "min_strength_factor") for name in layer}
-        dry = next((name for name, thickness in layer.items() if thickness == 0), None)
-        air = [name for name, thickness in layer.items() if thickness > 0]
-        triples += [
-            (dry, kept, weak)
-            for kept in air
-            for weak in air
-            if dry
-            and strength[kept] == 1
-            and strength[weak] < 1
-            and math.isclose(layer[kept], layer[weak], rel_tol=1e-3)
-        ]
-    return triples
-
-
-def _seed_mean(study: Study, name: str, key: str) -> float:
-    good, _ = split_failed(study.seeds(name), "exposure")
-    values = [case.metrics.get(key, math.nan) for case in good]
-    return float(np.mean(values)) if values else math.nan

@@ -1,0 +1,77 @@
+# What the engines cost against peers. The groups are modules of faultline.benchmarks.
+BENCHMARK = f"{BENCHMARKS}/groups/{{group}}.csv"
+BENCHMARK_GROUPS = ["accuracy", "fracture", "charge", "growth"]
+
+
+def benchmark_before(wildcards):
+    """The group before this one: they run one after the other, or they would disturb each other's times."""
+    place = BENCHMARK_GROUPS.index(wildcards.group)
+    return [BENCHMARK.format(group=group) for group in BENCHMARK_GROUPS[:place][-1:]]
+
+
+rule benchmark_group:
+    input:
+        ancient(benchmark_before),
+    output:
+        BENCHMARK,
+    log:
+        f"{LOGS}/benchmarks/{{group}}.log",
+    benchmark:
+        f"{BENCHMARKS}/benchmarks/{{group}}.tsv"
+    wildcard_constraints:
+        group="|".join(BENCHMARK_GROUPS),
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        group="{group}",
+        code=lambda wildcards: code_of(
+            "scripts/benchmark_group.py", f"faultline/benchmarks/{wildcards.group}.py"
+        ),
+    message:
+        "benchmarks: {wildcards.group}"
+    script:
+        "../scripts/benchmark_group.py"
+
+
+# Reads what the last run of the study left behind, so it looks again after every run.
+rule benchmark_overhead:
+    input:
+        ancient(BENCHMARK.format(group=BENCHMARK_GROUPS[-1])),
+    output:
+        BENCHMARK.format(group="overhead"),
+    log:
+        f"{LOGS}/benchmarks/overhead.log",
+    benchmark:
+        f"{BENCHMARKS}/benchmarks/overhead.tsv"
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        results=RESULTS,
+        logs=".snakemake/log",
+        measured=lambda wildcards: sorted(
+            path.stat().st_mtime_ns for path in Path(LOGS).glob("study/*.log")
+        ),
+        code=code_of("scripts/benchmark_overhead.py"),
+    message:
+        "benchmarks: overhead of the study"
+    script:
+        "../scripts/benchmark_overhead.py"
+
+
+rule benchmark_table:
+    input:
+        expand(BENCHMARK, group=[*BENCHMARK_GROUPS, "overhead"]),
+    output:
+        f"{BENCHMARKS}/benchmarks.csv",
+    log:
+        f"{LOGS}/benchmarks/table.log",
+    benchmark:
+        f"{BENCHMARKS}/benchmarks/table.tsv"
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        code=code_of("scripts/benchmark_table.py"),
+    message:
+        "benchmarks: table"
+    script:
+        "../scripts/benchmark_table.py"

@@ -1,0 +1,16 @@
+"""Share of a finished study's core time that did not go into work."""
+
+from pathlib import Path
+from typing import Any
+
+from faultline.benchmarks import table
+from faultline.benchmarks.overhead import overhead
+from faultline.progress import run_script
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    table([overhead(Path(params.results), Path(params.logs))]).to_csv(output[0], index=False)
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])

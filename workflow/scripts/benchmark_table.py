@@ -1,0 +1,16 @@
+"""One table of all groups of benchmarks."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from faultline.progress import run_script
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    pd.concat([pd.read_csv(path) for path in input]).to_csv(Path(output[0]), index=False)
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])
