@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow-reruns")]
 AFTER_CRACKS = {"cracks", "interface", "observables", "comparisons", "gate", "report_notebook"}
 AFTER_INTERFACE = AFTER_CRACKS - {"cracks"}
 AFTER_CYCLING = AFTER_CRACKS | {"cycling"}
-AFTER_MICROSTRUCTURE = AFTER_CYCLING | {"microstructure", "defects", "exposure"}
+AFTER_MICROSTRUCTURE = AFTER_CYCLING | {"condensed", "microstructure", "defects", "exposure"}
 
 # Each edit below touches one of the two cases of the tiny study, which get either coupling.
 ONE_WAY, TWO_WAY = "o3-nfm", "p2-nnm"
@@ -67,6 +67,13 @@ def test_tensile_strength_reruns_two_way_transport(project: Project) -> None:
     run = project.snakemake("-n")
     assert run.stages == AFTER_CYCLING | {"manifest"}
     assert run.jobs["cycling"] == 1
+
+
+def test_elasticity_condenses_the_blocks_again_but_makes_no_new_mesh(project: Project) -> None:
+    project.edit(f"config/materials/{TWO_WAY}/material.yaml", r"(c44:\n\s+value: )\S+ GPa", r"\g<1>26 GPa")
+    run = project.snakemake("-n")
+    assert run.stages == AFTER_CYCLING | {"condensed", "manifest"}
+    assert run.jobs["condensed"] == run.jobs["cycling"] == 1
 
 
 def test_colour_map_reruns_reports_only(project: Project) -> None:
