@@ -23,7 +23,7 @@ def pair_panels(study: Study, comparisons: pd.DataFrame | None = None) -> Figure
     Grey lines join the runs that share a seed; error bars are one standard deviation over seeds.
     """
     table = study.comparisons if comparisons is None else comparisons
-    columns = 4 if len(table) == 4 else 3
+    columns = 2 if len(table) == 4 else 3
     rows = max(1, math.ceil(len(table) / columns))
     figure, grid = plt.subplots(
         rows, columns, figsize=(WIDTH, 3.3 * rows), layout="constrained", squeeze=False
