@@ -1,7 +1,7 @@
 # make reproduce  sets everything up and runs the study     make test        sets everything up and tests it
 # make quick      the same on coarse particles, 1-2 min     make lint        style, types and workflow checks
 # make verify     known solutions against the engines       make vtu         files for ParaView
-# make report     Snakemake's own report.html
+# make report     Snakemake's own report.html           make bench       the engines against peers, 10 min
 # make retry-failed  computes the failed stages again       make unlock      after a killed run, if it asks for it
 # make envs       writes envs/ again from uv.lock           make clean-env   removes the environment, not the results
 #
@@ -23,7 +23,7 @@ endif
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: reproduce quick test lint verify report vtu retry-failed unlock envs setup clean-env
+.PHONY: reproduce quick test lint verify bench report vtu retry-failed unlock envs setup clean-env
 
 reproduce: $(READY)
 	@$(SNAKEMAKE)
@@ -43,6 +43,9 @@ lint: $(READY)
 
 verify: $(READY)
 	@$(SNAKEMAKE) -- verify
+
+bench: $(READY)
+	@$(SNAKEMAKE) -- bench
 
 report: reproduce
 	@$(SNAKEMAKE) --report $(RESULTS)/study/report.html

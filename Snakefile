@@ -19,6 +19,7 @@ include: "workflow/rules/cracks.smk"
 include: "workflow/rules/interface.smk"
 include: "workflow/rules/observables.smk"
 include: "workflow/rules/verification.smk"
+include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/reports.smk"
 include: "workflow/rules/gate.smk"
 include: "workflow/rules/vtu.smk"
@@ -34,6 +35,9 @@ localrules:
     verify,
     verification_table,
     verification_gate,
+    bench,
+    benchmark_overhead,
+    benchmark_table,
 
 
 rule verify:
@@ -54,6 +58,11 @@ rule all:
 rule reports:
     input:
         REPORTS,
+
+
+rule bench:
+    input:
+        rules.benchmark_table.output,
 
 
 rule vtu:

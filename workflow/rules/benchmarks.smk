@@ -3,12 +3,6 @@ BENCHMARK = f"{BENCHMARKS}/groups/{{group}}.csv"
 BENCHMARK_GROUPS = ["accuracy", "fracture", "charge", "growth"]
 
 
-def benchmark_before(wildcards):
-    """The group before this one: they run one after the other, or they would disturb each other's times."""
-    place = BENCHMARK_GROUPS.index(wildcards.group)
-    return [BENCHMARK.format(group=group) for group in BENCHMARK_GROUPS[:place][-1:]]
-
-
 rule benchmark_group:
     input:
         ancient(benchmark_before),
@@ -46,7 +40,7 @@ rule benchmark_overhead:
     conda:
         "../../envs/faultline.yaml"
     params:
-        results=RESULTS,
+        results=lambda wildcards, output: str(Path(output[0]).parents[2]),
         logs=".snakemake/log",
         measured=lambda wildcards: sorted(
             path.stat().st_mtime_ns for path in Path(LOGS).glob("study/*.log")

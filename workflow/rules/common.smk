@@ -130,6 +130,12 @@ def case_of_blocks(wildcards):
     )
 
 
+def benchmark_before(wildcards):
+    """The group before this one: they run one after the other, or they would disturb each other's times."""
+    place = BENCHMARK_GROUPS.index(wildcards.group)
+    return [BENCHMARK.format(group=group) for group in BENCHMARK_GROUPS[:place][-1:]]
+
+
 def settings_of(stage):
     """Parameter of a rule: the settings that this stage of the case uses, and nothing else."""
     return lambda wildcards: SLICES[stage][wildcards.case]

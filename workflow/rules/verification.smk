@@ -7,6 +7,7 @@ VERIFICATION_GROUPS = [
     "fatigue",
     "energy",
     "shell",
+    "dislocations",
 ]
 VERIFICATION_REPORT = f"{VERIFICATION}/verification.html"
 

@@ -1,4 +1,4 @@
-"""Elastic blocks of a particle seen from their interfaces, for all cases that share particle and elasticity."""
+"""Elastic blocks of a particle seen from their interfaces, for all cases that share both."""
 
 from typing import Any
 

@@ -42,8 +42,8 @@ _TRANSPORT = (
 def stage_slice(case: Case, stage: str) -> dict[str, Any]:
     """Settings that a stage of the case uses: nested dicts and lists of SI numbers, words and booleans.
 
-    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, observables. Rebuild typed settings
-    from it with ``stage.from_slice``.
+    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, observables. Rebuild
+    typed settings from it with ``stage.from_slice``.
     """
     return SLICES[stage](case)
 

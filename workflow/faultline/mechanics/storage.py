@@ -1,4 +1,4 @@
-"""Condensed blocks as datasets: computed once for a particle and its elasticity, read by every stage that cracks."""
+"""Condensed blocks as datasets: computed once for a particle and its elasticity, read by all that cracks."""
 
 import xarray as xr
 

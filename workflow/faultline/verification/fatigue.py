@@ -19,8 +19,16 @@ CYCLES = 40
 
 def patch(fatigue: Fatigue = FATIGUE) -> IncrementalLaw:
     """One intact point without viscosity."""
-    values = [np.array([v]) for v in (STRENGTH, STRENGTH, TOUGHNESS, TOUGHNESS)]
-    properties = CohesiveProperties(*values, 1.75, PENALTY, 0.0, fatigue)
+    properties = CohesiveProperties(
+        normal_strength=np.array([STRENGTH]),
+        shear_strength=np.array([STRENGTH]),
+        toughness_normal=np.array([TOUGHNESS]),
+        toughness_shear=np.array([TOUGHNESS]),
+        mixed_mode_exponent=1.75,
+        penalty_stiffness=PENALTY,
+        viscosity=0.0,
+        fatigue=fatigue,
+    )
     zero = np.zeros(1)
     return IncrementalLaw(properties, zero, zero, zero, np.zeros((1, 2)))
 
