@@ -211,7 +211,7 @@ EDITS = {
     "lattice": (edited("config/materials/oxide/lattice.csv", "4.4", "4.5"), {"cycling", "cracks"}),
     "shell stiffness": (
         edited("config/materials/coat/material.yaml", "190 GPa", "180 GPa"),
-        {"cycling", "cracks"},
+        {"condensed", "cycling", "cracks"},
     ),
 }
 

@@ -64,8 +64,8 @@ rule benchmark_table:
     conda:
         "../../envs/faultline.yaml"
     params:
-        code=code_of("scripts/benchmark_table.py"),
+        code=code_of("scripts/joined_table.py"),
     message:
         "benchmarks: table"
     script:
-        "../scripts/benchmark_table.py"
+        "../scripts/joined_table.py"

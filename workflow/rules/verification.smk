@@ -52,11 +52,11 @@ rule verification_table:
     conda:
         "../../envs/faultline.yaml"
     params:
-        code=code_of("scripts/verification_table.py"),
+        code=code_of("scripts/joined_table.py"),
     message:
         "verification: table"
     script:
-        "../scripts/verification_table.py"
+        "../scripts/joined_table.py"
 
 
 # Reports wait for this one: nobody shall read results of an engine that fails its known solutions.

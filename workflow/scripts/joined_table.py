@@ -1,4 +1,4 @@
-"""One table of all groups of benchmarks."""
+"""One table of all groups of verification problems, or of benchmarks."""
 
 from pathlib import Path
 from typing import Any
