@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 GRAINS, RADIUS, ELEMENT = 80, 5e-6, 0.15e-6
 STEPS = 40
-STRAIN = (-0.006, -0.006, 0.012)  # along a, b and c: some 16 % of the boundaries have failed at the end
+STRAIN = (-0.0065, -0.0065, 0.013)  # along a, b and c: some 18 % of the boundaries have failed at the end
 AGREEMENT = 0.02  # between the two ends, or the times are not of one problem
 NMC811 = hexagonal_stiffness(259e9, 107e9, 75e9, 194e9, 59e9)
 
@@ -108,6 +108,9 @@ def fracture_ramp() -> list[Row]:
 
 def _row(problem: Ramp, name: str, timing: Timing, goal: float) -> Row:
     gap = disagreement(problem, timing.our_result, timing.peer_result)
+    why = (
+        "iterations are few; each is bound by memory in products with dense blocks, and by Python in the laws"
+    )
     note = (
         f"{problem.particle.n_blocks} grains, {problem.particle.n_cells} triangles, {problem.steps} steps, "
         f"failed {problem.failed(timing.our_result):.3f}; ends differ by {gap:.1e}; {timing.repeats}; "
@@ -115,7 +118,7 @@ def _row(problem: Ramp, name: str, timing: Timing, goal: float) -> Row:
     )
     if gap > AGREEMENT:
         return row(name, f"not one problem: {note}", ours_s=timing.ours_s, peer_s=timing.peer_s, ratio=np.nan)
-    return row(name, note, ours_s=timing.ours_s, peer_s=timing.peer_s, goal=Goal(goal))
+    return row(name, note, ours_s=timing.ours_s, peer_s=timing.peer_s, goal=Goal(goal, why=why))
 
 
 BENCHMARKS = {"fracture ramp": fracture_ramp}

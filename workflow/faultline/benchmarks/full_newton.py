@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from faultline.cracks.fracture import FractureModel, FractureState
 from faultline.cracks.law import IncrementalLaw
-from faultline.cracks.newton import Equilibrium, _line_search
+from faultline.cracks.newton import Equilibrium, line_search
 from faultline.errors import NotConverged
 from faultline.mechanics.plane import statically_determinate_supports
 
@@ -234,7 +234,7 @@ class FullNewton:
             move = system.jumps(direction)
             if iteration == 0:
                 law = model._remix(law, jump + move)
-            step = _line_search(system, law, elastic, direction, jump, move)  # type: ignore[arg-type]
+            step = line_search(system, law, elastic, direction, jump, move)  # type: ignore[arg-type]
             u = np.asarray(u + step * direction)
         raise NotConverged("full Newton: no equilibrium", step=iteration, residual=residual)
 

@@ -21,10 +21,11 @@ COLUMNS = ["benchmark", "ours_s", "peer_s", "ratio", "goal", "note"]
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound on the ratio, from below unless `at_most`."""
+    """A bound on the ratio, from below unless `at_most`; `why` says what stands in the way of one not met."""
 
     bound: float
     at_most: bool = False
+    why: str = ""
 
     def __str__(self) -> str:
         return f"{'<=' if self.at_most else '>='} {self.bound:g}"
@@ -66,7 +67,7 @@ def row(
     """Row whose note begins with the verdict where a ratio was measured and misses its goal."""
     found = float(peer_s / ours_s if ratio is None else ratio)
     if goal is not None and np.isfinite(found) and not goal.met(found):
-        note = f"goal missed. {note}"
+        note = f"goal missed{goal.why and f' ({goal.why})'}. {note}"
     return Row(benchmark, float(ours_s), float(peer_s), found, "" if goal is None else str(goal), note)
 
 

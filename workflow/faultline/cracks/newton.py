@@ -176,7 +176,7 @@ def minimise(
         move = system.jumps(direction)
         if iteration == 0:
             law = remix(law, jump + move)
-        step = _line_search(system, law, elastic, direction, jump, move)
+        step = line_search(system, law, elastic, direction, jump, move)
         if step == 0.0 and iteration > 0:
             break
         q = q + step * direction
@@ -224,7 +224,7 @@ def _newton_direction(
     return solution, LARGEST_CG_COUNT
 
 
-def _line_search(
+def line_search(
     system: InterfaceSystem,
     law: IncrementalLaw,
     elastic: Floats,
