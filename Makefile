@@ -1,7 +1,7 @@
 # make reproduce  sets everything up and runs the study     make test        sets everything up and tests it
-# make quick      the same on coarse particles, 1-2 min     make lint        style, types and workflow checks
+# make quick      the same on coarse particles, 1 min       make lint        style, types and workflow checks
 # make verify     known solutions against the engines       make vtu         files for ParaView
-# make report     Snakemake's own report.html           make bench       the engines against peers, 10 min
+# make report     Snakemake's own report.html           make bench       the engines against peers, 8 min
 # make retry-failed  computes the failed stages again       make unlock      after a killed run, if it asks for it
 # make envs       writes envs/ again from uv.lock           make clean-env   removes the environment, not the results
 #

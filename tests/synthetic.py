@@ -291,6 +291,7 @@ def crack_dataset(
     if cracked.size:
         first = {"voltage": float(ds["frame_voltage"][cracked[0]]), "site_fraction": float(x[cracked[0]])}
     ds.attrs = {f"first_crack_{key}": value for key, value in first.items()}
+    ds.attrs["failed_damage"] = 0.99
     ds.attrs["max_failed_fraction"] = float(ds["failed_fraction"].max())
     return ds
 

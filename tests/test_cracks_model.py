@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.spatial.transform import Rotation
 
 from faultline.cracks import (
@@ -15,8 +16,9 @@ from faultline.cracks import (
     ramp,
 )
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
-from faultline.errors import NotConverged
+from faultline.errors import NotConverged, UserError
 from faultline.mechanics import BondedSolid, condense
+from faultline.mechanics.storage import condensed_dataset, condensed_from_dataset
 from faultline.microstructure.particle import assemble_particle, rectangle_particle
 
 NMC811 = hexagonal_stiffness(259e9, 107e9, 75e9, 194e9, 59e9)
@@ -313,3 +315,14 @@ def test_ramp_duration_must_be_positive():
     model = FractureModel(particle, stiffness, cohesive(particle))
     with pytest.raises(ValueError, match="ramp"):
         model.advance(model.initial_state(), eigenstrain, 0.0)
+
+
+def test_condensed_blocks_survive_their_file():
+    particle = polycrystal(n=8, count=5)
+    stiffness, _ = crystal(particle)
+    blocks = condense(particle, stiffness)
+    again = condensed_from_dataset(condensed_dataset(blocks))
+    for field in fields(blocks):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(blocks, field.name))
+    with pytest.raises(UserError, match="schur"):
+        condensed_from_dataset(xr.Dataset())

@@ -22,7 +22,7 @@ from faultline.transport.surface import ReactingFaces
 Array = NDArray[np.float64]
 log = logging.getLogger(__name__)
 
-# Root mean square over the section of what the last staggered iteration still changed:
+# What the last staggered iteration may still change (of fields the root mean square over the section):
 SITE_FRACTION_TOLERANCE = 3e-4  # x
 POTENTIAL_TOLERANCE = 2e-3  # V, by which transport and mechanics disagree on Omega : sigma / F
 CURRENT_TOLERANCE = 1e-3  # of the current of 1C
@@ -100,7 +100,7 @@ class Cycler:
         active_area = float(area[model.in_core].sum())
         nominal = model.material.nominal_site_fraction_change
         # I' = C_rate F c_max dx_nominal A_0 / 3600 s with A_0 the pristine active area
-        self.active = self.weight * model.in_core
+        self.active = area * model.in_core / active_area  # weights of the mean over the active material
         self.capacity = FARADAY * model.material.c_max * active_area  # C/m, of a change of x by one
         self.unit_current = self.capacity * nominal / 3600.0
         self.nominal = nominal
@@ -318,7 +318,7 @@ class Cycler:
             time=state.time,
             voltage=state.solution.voltage,
             c_rate=state.solution.current / self.unit_current,
-            mean_site_fraction=float(self.active @ x / self.active.sum()),
+            mean_site_fraction=float(self.active @ x),
             # Q = F dx / (3.6 M) in mAh/g, with M in g/mol
             specific_capacity=FARADAY * (self.charge / self.capacity) / (3.6e3 * material.molar_mass),
             cycle=cycle,

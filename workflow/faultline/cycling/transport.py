@@ -129,12 +129,11 @@ class TransportStep:
         slope = material.chemical_potential_slope(x, temperature)
         if slope.min() >= 0:
             return 0.0
-        self._mobility.setValue(self.model.mobility(x).transpose(1, 2, 0))
-        rate = diags_array(1 / (material.c_max * self.area)) @ self._term.operator(self.mesh)
+        mobility = self.model.mobility(x)
+        rate = diags_array(1 / (material.c_max * self.area)) @ operator_of(self.mesh).assemble(mobility)
         operator = csc_array(rate @ (self._gradient + diags_array(slope)))
         # of a wave in an infinite uniform crystal, M s^2 / (4 kappa c_max): no perturbation grows faster
-        mobility = np.linalg.eigvalsh(self.model.mobility(x))[:, -1]
-        bound = float(np.max(mobility * np.minimum(slope, 0.0) ** 2))
+        bound = float(np.max(np.linalg.eigvalsh(mobility)[:, -1] * np.minimum(slope, 0.0) ** 2))
         bound /= 4 * material.gradient_energy * material.c_max
         start = np.random.default_rng(0).standard_normal(len(x))
         found = eigs(operator, k=1, sigma=1.1 * bound, v0=start, tol=1e-2, return_eigenvectors=False)

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 ELECTRONVOLT = 1.602176634e-19  # J
 
-_SOURCE = "no source states it; chosen so that bulk material lasts for thousands of hours"
+_SOURCE = "no source states it; chosen so that a core has nuclei within hundreds of hours, and bulk does not"
 ROCK_SALT_PARAMETERS = (
     Parameter("attempt_rate", 1e13, "1/s", "Debye frequency", "estimate", (1e12, 1e14)),
     Parameter("barrier", 1.45 * ELECTRONVOLT, "J", _SOURCE, "estimate", (1.92e-19, 2.72e-19)),

@@ -16,7 +16,6 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 NUCLEATION, ANNIHILATION, EXIT_LEFT, EXIT_RIGHT = range(4)
-KINDS = ("nucleation", "annihilation", "exit_left", "exit_right")
 PER_DISLOCATION = ("x", "y", "sign", "ident", "partner", "born", "glide", "climb")
 MASK = 2**64 - 1
 

@@ -29,7 +29,8 @@ from faultline.dislocations.scenarios import (
     two_dipoles,
 )
 
-Kind = Literal["input", "calibration", "prediction", "ordering"]
+# "possible": the situation was set up so that this can arise; it shows that the constants allow it
+Kind = Literal["input", "calibration", "prediction", "ordering", "possible"]
 
 NM = 1e-9
 VELOCITY_CLASS = 0.25  # relative: the class of strains and volume changes
@@ -98,18 +99,16 @@ def dipole_statements(settings: Settings) -> list[Statement]:
     """A dipole's life: medians over seeds."""
     lives = dipole_life(settings)[1]
     if not lives:
-        return [Statement("dipole nucleates", "prediction", 1, 0, "", "any", False)]
+        return [Statement("dipole nucleates", "possible", 1, 0, "", "any", False)]
     first, widest, glide, climb, died = np.nanmedian(
         [(q.first / NM, q.widest / NM, q.glide / NM, q.climb / NM, q.died) for q in lives], axis=0
     )
     return [
-        Statement("dipole: distance of new cores", "prediction", 1.0, first, "nm", "below", first < 1.0),
-        Statement("dipole: expands by glide", "prediction", np.nan, glide, "nm", ABOVE, glide > STILL),
-        Statement("dipole: by glide alone, climb", "prediction", 0.0, climb, "nm", BELOW, climb < STILL),
-        Statement("dipole: widest", "prediction", np.nan, widest, "nm", "above first", widest > first),
-        Statement(
-            "dipole: annihilates itself", "prediction", 1.0, float(died > 0), "", "yes", bool(died > 0)
-        ),
+        Statement("dipole: distance of new cores", "possible", 1.0, first, "nm", "below", first < 1.0),
+        Statement("dipole: expands by glide", "possible", np.nan, glide, "nm", ABOVE, glide > STILL),
+        Statement("dipole: by glide alone, climb", "possible", 0.0, climb, "nm", BELOW, climb < STILL),
+        Statement("dipole: widest", "possible", np.nan, widest, "nm", "above first", widest > first),
+        Statement("dipole: annihilates itself", "possible", 1.0, float(died > 0), "", "yes", bool(died > 0)),
         Statement(
             "dipole: time of annihilation",
             "input",
@@ -126,7 +125,7 @@ def pair_statements(settings: Settings) -> list[Statement]:
     """Two dipoles side by side."""
     history, first, second = two_dipoles(settings)
     if first is None or second is None:
-        return [Statement("two dipoles nucleate", "prediction", 1, 0, "", "both", False)]
+        return [Statement("two dipoles nucleate", "possible", 1, 0, "", "both", False)]
     time, dx, dy = history.separation(*first.idents)
     meanwhile = np.hypot(dx, dy)[(time > 4) & (time < 7)]
     stable = float(np.ptp(meanwhile)) / NM if len(meanwhile) else np.nan
@@ -134,10 +133,10 @@ def pair_statements(settings: Settings) -> list[Statement]:
     mixed = min(second.glide, second.climb) / NM
     gone = bool(np.isfinite(first.died))
     return [
-        Statement("two dipoles: first rests", "prediction", 0.0, stable, "nm", BELOW, stable < STILL),
-        Statement("two dipoles: first vanishes", "prediction", 1.0, float(gone), "", "yes", gone),
-        Statement("two dipoles: second grows", "prediction", np.nan, growth, "nm", ABOVE, growth > STILL),
-        Statement("two dipoles: glide and climb", "prediction", np.nan, mixed, "nm", ABOVE, mixed > STILL),
+        Statement("two dipoles: first rests", "possible", 0.0, stable, "nm", BELOW, stable < STILL),
+        Statement("two dipoles: first vanishes", "possible", 1.0, float(gone), "", "yes", gone),
+        Statement("two dipoles: second grows", "possible", np.nan, growth, "nm", ABOVE, growth > STILL),
+        Statement("two dipoles: glide and climb", "possible", np.nan, mixed, "nm", ABOVE, mixed > STILL),
     ]
 
 
@@ -148,12 +147,12 @@ def single_statements(settings: Settings) -> list[Statement]:
     across, upper = (abs(path) / NM for path in moved.upper)
     lower, later = float(np.hypot(*moved.lower)) / NM, moved.single_later / NM
     return [
-        Statement("single: glides", "prediction", np.nan, glide, "nm", ABOVE, glide > STILL),
-        Statement("single: climbs", "prediction", np.nan, climb, "nm", ABOVE, climb > STILL),
-        Statement("single: rests later", "prediction", 0.0, later, "nm", BELOW, later < STILL),
-        Statement("2 nm dipole: upper climbs", "prediction", np.nan, upper, "nm", ABOVE, upper > STILL),
-        Statement("2 nm dipole: upper glides", "prediction", 0.0, across, "nm", BELOW, across < STILL),
-        Statement("2 nm dipole: lower rests", "prediction", 0.0, lower, "nm", BELOW, lower < STILL),
+        Statement("single: glides", "possible", np.nan, glide, "nm", ABOVE, glide > STILL),
+        Statement("single: climbs", "possible", np.nan, climb, "nm", ABOVE, climb > STILL),
+        Statement("single: rests later", "possible", 0.0, later, "nm", BELOW, later < STILL),
+        Statement("2 nm dipole: upper climbs", "possible", np.nan, upper, "nm", ABOVE, upper > STILL),
+        Statement("2 nm dipole: upper glides", "possible", 0.0, across, "nm", BELOW, across < STILL),
+        Statement("2 nm dipole: lower rests", "possible", 0.0, lower, "nm", BELOW, lower < STILL),
     ]
 
 
@@ -164,11 +163,11 @@ def burst_statements(settings: Settings) -> list[Statement]:
     tilt, kept = (float(np.rad2deg(r.angle[1])) for r in (turned, stays))
     pairs, out = turned.pairs, abs(turned.escaped[0])
     return [
-        Statement("burst: count rises", "prediction", start, peak, "", "above", peak > start),
-        Statement("burst: count falls", "prediction", 0.0, end, "", "below start", end < start),
-        Statement("burst: wall pairs annihilated", "prediction", np.nan, pairs, "", "above 0", pairs > 0),
-        Statement("burst: out through domain 1", "prediction", np.nan, out, "b", "above 0", out > 0),
-        Statement("burst: tilt at the end", "prediction", 0.0, tilt, "deg", "below 0.5", abs(tilt) < 0.5),
+        Statement("burst: count rises", "possible", start, peak, "", "above", peak > start),
+        Statement("burst: count falls", "possible", 0.0, end, "", "below start", end < start),
+        Statement("burst: wall pairs annihilated", "possible", np.nan, pairs, "", "above 0", pairs > 0),
+        Statement("burst: out through domain 1", "possible", np.nan, out, "b", "above 0", out > 0),
+        Statement("burst: tilt at the end", "possible", 0.0, tilt, "deg", "below 0.5", abs(tilt) < 0.5),
         Statement("burst without travel: tilt", "ordering", np.nan, kept, "deg", "above moving", kept > tilt),
         Statement("Burgers content kept", "input", 1.0, float(turned.balance), "", "yes", turned.balance),
     ]

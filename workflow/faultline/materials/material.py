@@ -1,6 +1,6 @@
 """One active material: every law that transport, mechanics and surface reactions ask for, in SI units."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -106,7 +106,7 @@ class Material:
         return self.voltage(x) if self.phase_field is None else self.phase_field(x)
 
     def open_circuit_slope(self, x: ArrayLike) -> Array:
-        """dV/dx, V; below minus the stated least slope, unless a phase field has its spinodal there."""
+        """dV/dx, V; falling everywhere, unless a phase field has its spinodal there."""
         return self.voltage.slope(x) if self.phase_field is None else self.phase_field.slope(x)
 
     @property
@@ -146,8 +146,9 @@ class Material:
         mu: with an ideal solution in its place, ten times softer, elastic energy would unmix the particle.
         """
         if self.diffusivity_kind == "chemical":
-            single_phase = self if self.phase_field is None else replace(self, phase_field=None)
-            return self.c_max / single_phase.chemical_potential_slope(x, temperature)
+            if self.phase_field is not None:  # measured on the table, whose slope never changes sign
+                return self.c_max / (-FARADAY * self.voltage.slope(x))
+            return self.c_max / self.chemical_potential_slope(x, temperature)
         return self.c_max * self.vacancy_product(x) / (GAS_CONSTANT * temperature)
 
     def exchange_current_density(self, x: ArrayLike) -> Array:
@@ -170,10 +171,6 @@ class Material:
     def phase(self, x: ArrayLike) -> NDArray[np.int64]:
         """Index into `phase_names` of the prevailing phase, (n,)."""
         return self.lattice.phase_at(x)
-
-    def phase_fraction(self, x: ArrayLike) -> Array:
-        """Share of each phase, (n, number of phases)."""
-        return self.lattice.phase_fraction_at(x)
 
 
 def material_from_settings(settings: MaterialSettings, front_width: float | None = None) -> Material:

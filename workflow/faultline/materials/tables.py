@@ -182,8 +182,3 @@ class LatticeCurve:
         """Ends (low, high) of every two-phase gap, ascending."""
         starts = np.flatnonzero(self.in_gap)
         return [(float(self.site_fraction[k]), float(self.site_fraction[k + 1])) for k in starts]
-
-    @property
-    def largest_interlayer_change(self) -> float:
-        """Largest difference of c-axis strain between any two rows."""
-        return float(np.ptp(self.strain[:, 2]))

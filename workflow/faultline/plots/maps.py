@@ -18,7 +18,6 @@ from faultline.plots.style import LEVELS, UM
 
 Floats = NDArray[np.float64]
 
-FAILED_DAMAGE = 0.99
 THIN = {GRAIN_BOUNDARY: 0.5, BASAL_PLANE: 0.25, SHELL_BOND: 0.5}
 CLOSED_WIDTH, OPEN_WIDTH = 0.6, 2.0  # pt: wider lines would hide how the short faces hang together
 INTACT = {GRAIN_BOUNDARY: "0.62", BASAL_PLANE: "0.82", SHELL_BOND: "0.75"}

@@ -18,7 +18,6 @@ from faultline.plots.study import CaseResult, Study, split_failed
 from faultline.plots.style import COLOURS, WIDTH, message_panel, wrapped
 from faultline.plots.tables import Html, spread_text, styled, with_spread
 
-FAILED_DAMAGE = 0.99
 WEAKENED = 0.95  # strength factor after air below which a face counts as weakened
 KEPT = "exposed, strength kept"
 ROLES = ("dry", KEPT, "exposed")
@@ -74,8 +73,8 @@ def weakening_values(study: Study, exposure: Exposure) -> pd.DataFrame:
     """Return the quantities of `LABELS` (columns, units of display) by role and seed, for shared seeds.
 
     Weakened faces are those whose strength factor in the exposed run is below 0.95; the other cases of that
-    seed have the same mesh, so that the same faces are counted there. A face has failed at 99 % damage at
-    either end, at the end of the run.
+    seed have the same mesh, so that the same faces are counted there. A face has failed if the damage of
+    either end has reached `cracks.failed_damage` at the end of the run.
     """
     runs = {
         role: {case.seed: case for case in split_failed(study.seeds(name))[0]}
@@ -226,7 +225,7 @@ def _row(case: CaseResult, weakened: NDArray[np.bool_]) -> dict[str, float]:
 def _failed_shares(case: CaseResult, weakened: NDArray[np.bool_]) -> dict[str, float]:
     """Return the failed shares (%) of weakened faces and of the others, by length, at the end of the run."""
     cracks, length = case.data("cracks"), case.particle.interface_length
-    failed = cracks.frame("damage", cracks.sizes["frame"] - 1) >= FAILED_DAMAGE
+    failed = cracks.frame("damage", cracks.sizes["frame"] - 1) >= float(cracks.attrs["failed_damage"])
     return {
         FAILED_WEAKENED: share_over(np.where(weakened, length, 0.0), failed) * 100,
         FAILED_OTHERS: share_over(np.where(weakened, 0.0, length), failed) * 100,
@@ -292,9 +291,9 @@ def _reading(effects: dict[str, int], tables: dict[str, pd.DataFrame]) -> str:
         -1: "Cracking takes less energy.",
     }[effects["fracture_energy"]]
     path = {
-        1: "More of the cracked length is joined to the surface.",
-        0: "The cracks do not reach the surface more often than the spread over seeds.",
-        -1: "Less of the cracked length is joined to the surface.",
+        1: "More of the faces' length is cracked through to the surface.",
+        0: "How much is cracked through to the surface does not change beyond the spread over seeds.",
+        -1: "Less of the faces' length is cracked through to the surface.",
     }[effects["surface_cracked_fraction"]]
     sentences = ["**Reading.**", amount]
     for key, sentence in (("fracture_energy", energy), ("surface_cracked_fraction", path)):

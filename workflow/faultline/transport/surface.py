@@ -41,7 +41,7 @@ def outer_surface(particle: Particle, film_resistance: Array) -> ReactingFaces:
 
 
 class SurfaceReaction:
-    """Butler-Volmer current of the reacting faces, linearised, and its sum over the cells behind them."""
+    """Butler-Volmer current of the reacting faces, linearised."""
 
     def __init__(self, model: ParticleModel, faces: ReactingFaces) -> None:
         self.model, self.faces = model, faces
@@ -54,7 +54,8 @@ class SurfaceReaction:
         Args:
             x: (n_cells,) site fraction.
             voltage: particle voltage, V.
-            drift: (n_cells,) Omega : sigma, J/mol.
+            drift: (n_cells,) Omega : sigma + kappa lap(x), J/mol: what the potential lacks to that of a
+                uniform, unstressed crystal.
         """
         cell, material, temperature = self.faces.cell, self.model.material, self.model.temperature
         result = surface_current(

@@ -1,6 +1,6 @@
 """Known solutions against what the engines compute: the table that holds back the reports.
 
-Every module here is one group of problems and names them in `PROBLEMS`. A problem is a function without
+A module with `PROBLEMS` is one group of problems. A problem is a function without
 arguments that returns its `Row`s.
 """
 

@@ -239,7 +239,7 @@ def unloading_and_contact() -> list[Row]:
     force_miss = np.abs(back.traction / broken.traction[-1] - shares).max()
     jump_miss = np.abs(back.jump / broken.jump[-1] - shares).max()
     overlap = -pressed.jump[0] * PATCH.penalty
-    damage = float((pressed.state.damage - broken.state.damage).max())
+    damage = float(np.abs(pressed.state.damage - broken.state.damage).max())
     tolerance = 1e-3  # the frame's share of the compliance
     return [
         check(problem, "traction towards the origin (error over the largest)", force_miss, 0.0, tolerance, 1),
