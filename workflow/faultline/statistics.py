@@ -1,4 +1,4 @@
-"""Named numbers that a stage found, with their spread: how stages hand numbers to each other and to the claims.
+"""Named numbers that a stage found, with their spread: what stages and claims hand to each other.
 
 A file is a JSON object of statistics by name; numbers that do not exist are null there and NaN here.
 """
