@@ -4,6 +4,7 @@
 # make report     Snakemake's own report.html           make bench       the engines against peers, 8 min
 # make retry-failed  computes the failed stages again       make unlock      after a killed run, if it asks for it
 # make envs       writes envs/ again from uv.lock           make clean-env   removes the environment, not the results
+# make peers      installs atomman and PARDISO, which verification and benchmarks compare with where they are (C compiler)
 #
 # Another study:  make reproduce STUDY=config/my-study.yaml        More to Snakemake:  make reproduce ARGS="-n"
 
@@ -23,7 +24,7 @@ endif
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: reproduce quick test lint verify bench report vtu retry-failed unlock envs setup clean-env
+.PHONY: reproduce quick test lint verify bench peers report vtu retry-failed unlock envs setup clean-env
 
 reproduce: $(READY)
 	@$(SNAKEMAKE)
@@ -49,6 +50,9 @@ bench: $(READY)
 
 report: reproduce
 	@$(SNAKEMAKE) --report $(RESULTS)/study/report.html
+
+peers:
+	@PYTHON="$(PYTHON)" tools/setup.sh --group peers
 
 vtu: $(READY)
 	@$(SNAKEMAKE) -- vtu

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environment that everything else runs in: uv, the locked packages as bytecode, a gmsh that loads.
 # Uses nothing but Python 3.11 to 3.13, and writes nothing outside the project but uv's package cache.
+# Arguments go to `uv sync`: --group peers installs what benchmarks compare with, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -76,6 +77,6 @@ ln -sfn "$uv" .tools/uv
 if ! .venv/bin/python -c '' 2>/dev/null; then
     echo "Installing the locked environment into .venv/ (about 1 GB, a few minutes the first time) ..."
 fi
-UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --compile-bytecode --python "$python" --quiet
+UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --compile-bytecode --python "$python" --quiet "$@"
 check_gmsh
 touch .venv/.complete
