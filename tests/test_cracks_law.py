@@ -99,6 +99,13 @@ def test_mode_change_keeps_the_damage_and_dissipates_nothing_by_itself():
     assert spent[1] > 0.4
 
 
+def test_rounding_of_a_closed_jump_does_not_change_its_mode():
+    law = fresh(np.zeros((2, 2)), mix=0.3)
+    onset = law.curve.onset[0]
+    mix = law.mode_mix(np.array([[0.0, 1e-6 * onset], [0.0, 0.1 * onset]]))
+    np.testing.assert_allclose(mix, [0.3, 1.0])
+
+
 def test_viscous_work_is_drag_times_motion():
     path = np.linspace(0, 1e-10, 11)[:, None] * [1.0, 0.0]
     _, _, _, work = drive(path, damping=1e15)

@@ -15,6 +15,7 @@ from faultline.cracks import (
     fragments,
     ramp,
 )
+from faultline.cracks.newton import Preconditioner
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.errors import NotConverged, UserError
 from faultline.mechanics import BondedSolid, condense
@@ -83,8 +84,8 @@ def between(x, near, far):
 
 
 def pulled(particle, bar, weak, shear):
-    """Frame 1e3 times stiffer than the bar, which has no Poisson ratio; all bonds but `weak` hold forever."""
-    stiffness = isotropic_stiffness(1.0, 0.0) * np.where(bar, MODULUS, 1e3 * MODULUS)[:, None, None]
+    """Frame 1e4 times stiffer than the bar, which has no Poisson ratio; all bonds but `weak` hold forever."""
+    stiffness = isotropic_stiffness(1.0, 0.0) * np.where(bar, MODULUS, 1e4 * MODULUS)[:, None, None]
     strong = np.where(weak, 1.0, 20.0)
     properties = CohesiveProperties(
         STRENGTH * strong,
@@ -129,7 +130,7 @@ def test_mode_one_patch_in_a_particle():
     assert failed_fraction(particle, states[-1].damage) > 0
     back = ramp(model, states[-1], largest * contraction, -0.001 * contraction, steps=20)
     closed = model.stress(back[-1], -0.001 * contraction)[bar, 1]
-    np.testing.assert_allclose(closed, -0.001 * MODULUS, rtol=0.03)  # contact; the frame gives way by 2 %
+    np.testing.assert_allclose(closed, -0.001 * MODULUS, rtol=5e-3)  # contact; the bonds give way by the rest
     assert back[-1].fracture_energy == pytest.approx(states[-1].fracture_energy, rel=1e-9)
 
 
@@ -284,6 +285,35 @@ def test_a_step_is_a_function_of_its_state_and_load():
     )
     other = second.advance(restored, 0.8 * eigenstrain, 0.2)
     np.testing.assert_allclose(other.jump, one[3].jump, atol=1e-5 * np.abs(one[3].jump).max())
+
+
+def test_the_start_of_newton_does_not_matter():
+    particle = polycrystal()
+    stiffness, eigenstrain = crystal(particle)
+    model = FractureModel(particle, stiffness, cohesive(particle), tolerance=1e-8)
+    states = ramp(model, model.initial_state(), 0 * eigenstrain, 0.8 * eigenstrain, steps=8)
+    q = states[-1].interface_displacement
+    rng = np.random.default_rng(0)
+    guesses = (None, q, q + 1e-9 * rng.standard_normal(len(q)))
+    ends = [model.advance(states[-1], 0.9 * eigenstrain, 0.1, guess) for guess in guesses]
+    for end in ends[1:]:
+        np.testing.assert_allclose(end.jump, ends[0].jump, atol=1e-6 * np.abs(ends[0].jump).max())
+    assert ends[0].newton_iterations <= ends[1].newton_iterations
+    np.testing.assert_allclose(ends[0].displacement_rate, (ends[0].interface_displacement - q) / 0.1)
+
+
+def test_preconditioner_knows_the_elastic_forces_of_its_answer():
+    particle = polycrystal(count=6)
+    stiffness, eigenstrain = crystal(particle)
+    model = FractureModel(particle, stiffness, cohesive(particle))
+    state = ramp(model, model.initial_state(), 0 * eigenstrain, eigenstrain, steps=4)[-1]
+    system, law = model.system, model.incremental_law(state, 0.25)
+    preconditioner = Preconditioner(system)
+    preconditioner.refresh(law, state.jump.reshape(-1, 3)[:, : system.components])
+    residual = np.random.default_rng(1).standard_normal(len(system.stacks.place))
+    z, forces = preconditioner(system.without_rigid(system.pad(residual)))
+    expected = system.elastic(z) + system.axial(z)
+    np.testing.assert_allclose(system.without_rigid(forces), expected, atol=1e-8 * np.abs(forces).max())
 
 
 def test_no_convergence_is_reported_with_the_last_state():

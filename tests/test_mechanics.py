@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import block_diag
 from scipy.spatial.transform import Rotation
 
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.mechanics import BondedSolid, condense, displacement_components
-from faultline.mechanics.condensation import schur_matrix
+from faultline.mechanics.condensation import BlockStacks
 from faultline.mechanics.plane import rigid_modes, strain_operator
 from faultline.microstructure.particle import (
     BASAL_PLANES_HORIZONTAL,
@@ -178,13 +179,29 @@ def test_condensed_blocks_resist_everything_but_rigid_motions(tilted):
     blocks = condense(particle, rotate_stiffness(NMC811, particle.cell_orientation))
     assert blocks.components == (3 if tilted else 2)
     mesh, m = split(particle), blocks.components
-    schur = schur_matrix(blocks)
-    for i, j in zip(blocks.start[:-1], blocks.start[1:], strict=True):
+    sizes = np.diff(blocks.start)
+    schur = np.split(blocks.schur, np.cumsum(sizes**2))
+    for i, j, size, own in zip(blocks.start[:-1], blocks.start[1:], sizes, schur, strict=False):
         nodes = blocks.interface_dofs[i:j:m] // m
-        own = schur[i:j, i:j].toarray()
+        own = own.reshape(size, size)
         modes = rigid_modes(mesh.nodes[nodes], m).reshape(-1, m + 1)
         assert np.abs(own @ modes).max() < 1e-9 * np.abs(own).max()
         assert np.abs(blocks.axial_coupling[i:j] @ modes).max() < 1e-9 * np.abs(blocks.axial_coupling).max()
         eigenvalues = np.linalg.eigvalsh(own)
         assert eigenvalues[m + 1] > 1e-6 * eigenvalues[-1]
     assert blocks.axial_stiffness > 0
+
+
+def test_stacked_blocks_multiply_as_one_block_diagonal_matrix():
+    sizes, rng = np.array([3, 0, 12, 4, 3, 11, 40]), np.random.default_rng(0)
+    blocks = [rng.standard_normal((size, size)) for size in sizes]
+    stacks = BlockStacks(np.concatenate([[0], np.cumsum(sizes)]))
+    flat = stacks.fill(np.concatenate([block.ravel() for block in blocks]))
+    vector = rng.standard_normal(sizes.sum())
+    padded = np.zeros(stacks.size)
+    padded[stacks.place] = vector
+    product = stacks.product(stacks.split(flat), padded)
+    np.testing.assert_allclose(product[stacks.place], block_diag(*blocks) @ vector, atol=1e-12)
+    assert np.count_nonzero(product) == len(vector)
+    row, column = stacks.place[[5, 18]], stacks.place[[3, 15]]  # of the blocks 2 and 3
+    np.testing.assert_array_equal(flat[stacks.entry(row, column)], [blocks[2][2, 0], blocks[3][3, 0]])

@@ -210,17 +210,17 @@ def test_objectivity_would_see_a_penalty_that_decides(monkeypatch):
     assert abs(stiff[1] / spent - 1) < fracture.BAND < abs(soft[1] / spent - 1)
 
 
-class Forgetful(energy.RecordingModel):
+class Forgetful(FractureModel):
     """Books one per cent too little fracture energy."""
 
-    def _updated(self, state, found):
-        new = super()._updated(state, found)
+    def advance(self, state, *step):
+        new = super().advance(state, *step)
         return replace(
             new, fracture_energy=0.99 * (new.fracture_energy - state.fracture_energy) + state.fracture_energy
         )
 
 
-def small_evolution(model: type[energy.RecordingModel] = energy.RecordingModel) -> energy.AuditedEvolution:
+def small_evolution(model: type[FractureModel] = FractureModel) -> energy.AuditedEvolution:
     usual = energy.cracking_polycrystal(2e13, count=4)
     engine = usual.fracture
     made = model(engine.particle, engine.elasticity.stiffness, engine.cohesive)

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from faultline.cracks.fracture import FractureModel, FractureState
 from faultline.cracks.law import IncrementalLaw
-from faultline.cracks.newton import Equilibrium, line_search
+from faultline.cracks.newton import Equilibrium, Path, SpringMatrix, line_search
 from faultline.errors import NotConverged
 from faultline.mechanics.plane import statically_determinate_supports
 
@@ -97,26 +97,18 @@ class TangentAssembly:
     @classmethod
     def build(cls, matrix: sp.csr_array, jump: sp.csr_array, weight: Floats, m: int) -> TangentAssembly:
         """For elasticity (n, n), jumps (n_points * m, n) and tributary lengths (n_points,)."""
-        n, elastic, entry = matrix.shape[0], matrix.tocoo(), jump.tocsr().tocoo()
-        point, axis = np.divmod(entry.row.astype(np.int64), m)
-        count = np.bincount(point, minlength=len(weight))
-        first = np.repeat(np.arange(len(point)), count[point])  # all pairs of entries of one point
-        rank = np.arange(len(first)) - np.repeat(np.cumsum(count[point]) - count[point], count[point])
-        second = (np.cumsum(count) - count)[point[first]] + rank
-        column = entry.col.astype(np.int64)
-        pair_key = column[first] * n + column[second]
+        n, elastic, springs = matrix.shape[0], matrix.tocoo(), SpringMatrix.build(jump, weight, m)
         elastic_key = elastic.row.astype(np.int64) * n + elastic.col
-        keys = np.unique(np.concatenate([elastic_key, pair_key, np.arange(n) * (n + 1)]))
+        spring_key = springs.row * n + springs.column
+        keys = np.unique(np.concatenate([elastic_key, spring_key, np.arange(n) * (n + 1)]))
         base = np.zeros(len(keys))
         base[np.searchsorted(keys, elastic_key)] = elastic.data
         diagonal = np.searchsorted(keys, np.arange(n) * (n + 1))
         base[diagonal] += SMALLEST_DIAGONAL * base[diagonal].max()
-        value = weight[point[first]] * entry.data[first] * entry.data[second]
-        source = (point[first] * m + axis[first]) * m + axis[second]
-        place = np.searchsorted(keys, pair_key), source
-        add = sp.csr_array((value, place), shape=(len(keys), len(weight) * m * m))
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(keys // n))]).astype(np.int64)
-        return cls(base, add, keys % n, indptr)
+        entry, place = springs.add.tocoo(), np.searchsorted(keys, spring_key)
+        add = sp.csr_array((entry.data, (place[entry.row], entry.col)), (len(keys), entry.shape[1]))
+        row, column = np.divmod(keys, n)
+        return cls(base, add, column, np.searchsorted(row, np.arange(n + 1)))
 
     def __call__(self, stiffness: Floats) -> sp.csr_array:
         """Matrix (n, n) for the points' stiffness (n_points, m, m), Pa/m."""
@@ -126,7 +118,7 @@ class TangentAssembly:
 
 @dataclass(frozen=True)
 class FullSystem:
-    """Operators on all displacements that are not held; what the line search asks of an `InterfaceSystem`.
+    """Operators on all displacements that are not held.
 
     Attributes:
         matrix: (n, n) elasticity, N/m2.
@@ -179,8 +171,9 @@ class FullNewton:
         self.model, self.direct = model, direct
         elasticity, blocks = model.elasticity, model.blocks
         self.n_dofs, unknowns = elasticity.matrix.shape[0], len(blocks.interface_dofs)
-        entries = np.ones(unknowns), (np.arange(unknowns), blocks.interface_dofs)
-        jump = sp.csr_array(model.system.jump @ sp.csr_array(entries, (unknowns, self.n_dofs)))
+        stacks = model.system.stacks
+        entries = np.ones(unknowns), (stacks.place, blocks.interface_dofs)
+        jump = sp.csr_array(model.system.jump @ sp.csr_array(entries, (stacks.size, self.n_dofs)))
         held = statically_determinate_supports(model.mesh.nodes, blocks.components)
         self.free = np.setdiff1d(np.arange(self.n_dofs), held)
         self.system = FullSystem(
@@ -203,17 +196,19 @@ class FullNewton:
             NotConverged: no equilibrium was found.
         """
         model, system, elasticity = self.model, self.system, self.model.elasticity
+        interface = model.blocks.interface_dofs
         force, axial_force = elasticity.load(eigenstrain)
         load = force[self.free] - system.axial_coupling * (axial_force / system.axial_stiffness)
-        law = model._incremental_law(state, ramp)
+        law = model.incremental_law(state, ramp)
         found = self._minimise(law, load, state.interface_displacement[self.free])
         dofs = np.zeros(self.n_dofs)
         dofs[self.free] = found.q
         axial_strain = float(axial_force - system.axial_coupling @ found.q) / system.axial_stiffness
         strain = elasticity.strain(dofs, axial_strain)
         stress = elasticity.stress(strain, eigenstrain)
+        at_interfaces = replace(state, interface_displacement=state.interface_displacement[interface])
         return replace(
-            model._updated(state, replace(found, q=dofs[model.blocks.interface_dofs])),
+            model.updated(at_interfaces, replace(found, q=dofs[interface]), ramp),
             interface_displacement=dofs,
             axial_strain=axial_strain,
             elastic_energy=elasticity.energy(stress, strain, eigenstrain),
@@ -221,21 +216,23 @@ class FullNewton:
 
     def _minimise(self, law: IncrementalLaw, load: Floats, u: Floats) -> Equilibrium:
         model, system = self.model, self.system
+        jump, elastic = system.jumps(u), system.elastic(u) - load
+        traction = law.traction(jump)
         for iteration in range(model.max_iterations + 1):
-            jump = system.jumps(u)
-            elastic = system.elastic(u) - load
-            gradient = elastic + system.point_forces(law.traction(jump))
-            residual = float(np.linalg.norm(gradient)) / model._force_scale
+            gradient = elastic + system.point_forces(traction)
+            residual = float(np.linalg.norm(gradient)) / model.force_scale
             if residual <= model.tolerance:
                 return Equilibrium(u, law, residual, iteration, 0)
             if iteration == model.max_iterations:
                 break
             direction = self._direction(law, jump, gradient)
-            move = system.jumps(direction)
+            move, response = system.jumps(direction), system.elastic(direction)
             if iteration == 0:
-                law = model._remix(law, jump + move)
-            step = line_search(system, law, elastic, direction, jump, move)  # type: ignore[arg-type]
-            u = np.asarray(u + step * direction)
+                law = model.remix(law, jump + move)
+                traction = law.traction(jump)
+            path = Path(jump, move, traction, float(elastic @ direction), float(direction @ response))
+            step, traction = line_search(law, path, system.weight)
+            u, jump, elastic = u + step * direction, jump + step * move, elastic + step * response
         raise NotConverged("full Newton: no equilibrium", step=iteration, residual=residual)
 
     def _direction(self, law: IncrementalLaw, jump: Floats, gradient: Floats) -> Floats:

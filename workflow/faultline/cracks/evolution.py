@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,9 +55,9 @@ class CrackEvolution:
         Raises:
             NotConverged: no equilibrium was found.
         """
-        start = replace(self.state, interface_displacement=self._trial.interface_displacement)
         total = eigenstrain + self.glide.strain(slip)
-        self._trial = self.fracture.advance(start, total, max(ramp, SHORTEST_RAMP))
+        guess = None if self._trial is self.state else self._trial.interface_displacement
+        self._trial = self.fracture.advance(self.state, total, max(ramp, SHORTEST_RAMP), guess)
         self._trial_stress = self.fracture.stress(self._trial, total)
         self._trial_slip, self._trial_eigenstrain = slip, eigenstrain
         return self._trial_stress, self.glide.improved(slip, self.slip, self._trial_stress)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from faultline.cracks.law import CohesiveProperties, Floats, IncrementalLaw, mode_mix
+from faultline.cracks.law import CohesiveProperties, Floats, IncrementalLaw
 from faultline.cracks.newton import (
     Equilibrium,
     InterfaceSystem,
@@ -19,7 +19,6 @@ from faultline.mechanics.bonded import factorise
 from faultline.mechanics.condensation import (
     CondensedBlocks,
     condense_elasticity,
-    schur_matrix,
     split_elasticity,
 )
 from faultline.mechanics.plane import rigid_modes
@@ -50,6 +49,8 @@ class FractureState:
         fatigue_work: stored energy that fatigue took from loaded interfaces.
         newton_iterations: spent by the last step.
         cg_iterations: spent by the last step.
+        displacement_rate: (n_unknowns,) of the interfaces in the last step, m per half-cycle.
+        step_mix: (n_interfaces, 2) energy share of shear with which the last step was solved.
     """
 
     damage: Floats
@@ -65,6 +66,8 @@ class FractureState:
     fatigue_work: float = 0.0
     newton_iterations: int = 0
     cg_iterations: int = 0
+    displacement_rate: Floats | float = 0.0
+    step_mix: Floats | float = 0.0
 
 
 class FractureModel:
@@ -76,7 +79,8 @@ class FractureModel:
         cohesive: properties of the interfaces.
         blocks: the result of `condense` for the same particle, stiffness and film, if it is at hand.
         components: displacement components per node; by default two where the section cannot warp.
-        tolerance: unbalanced force over the norm of the forces that the interfaces can bear at all.
+        tolerance: unbalanced force over the norm of the forces that the interfaces can bear at all; at 1e-5
+            crack energies are exact to some 1e-6.
         max_iterations: of Newton in one step.
         film: (6, 6) thickness times stiffness, N/m, of a thin layer on the outer surface. It has no strength
             of its own: a crack that opens to the surface breaks it.
@@ -89,7 +93,7 @@ class FractureModel:
         cohesive: CohesiveProperties,
         blocks: CondensedBlocks | None = None,
         components: int | None = None,
-        tolerance: float = 1e-6,
+        tolerance: float = 1e-5,
         max_iterations: int = 80,
         film: Floats | None = None,
     ) -> None:
@@ -106,10 +110,15 @@ class FractureModel:
         self._border = inner_rows[:, interface]
         self._border_transposed = sp.csr_array(self._border.T)
         self._inner_axial = self._solve_inner(self.elasticity.axial_coupling[interior])
-        self.system = _interface_system(particle, self.mesh, self.blocks)
+        self.system = InterfaceSystem(
+            self.blocks,
+            _jump_operator(particle, self.mesh, self.blocks),
+            np.repeat(particle.interface_length / 2, 2),
+            _rigid_operator(self.mesh, self.blocks),
+        )
         self._points = cohesive.at_points()
         self._preconditioner = Preconditioner(self.system)
-        self._force_scale = float(np.linalg.norm(self.system.weight * self._points.normal_strength))
+        self.force_scale = float(np.linalg.norm(self.system.weight * self._points.normal_strength))
 
     def initial_state(self) -> FractureState:
         """The intact particle before any load."""
@@ -122,13 +131,16 @@ class FractureModel:
             interface_displacement=np.zeros(len(self.blocks.interface_dofs)),
         )
 
-    def advance(self, state: FractureState, eigenstrain: Floats, ramp: float) -> FractureState:
+    def advance(
+        self, state: FractureState, eigenstrain: Floats, ramp: float, guess: Floats | None = None
+    ) -> FractureState:
         """Return the state in equilibrium with a new eigenstrain.
 
         Args:
             state: where the step starts.
             eigenstrain: (n_cells, 6) at the end of the step.
             ramp: part of a half-cycle that the step takes, over which the viscosity acts.
+            guess: interface displacement to start from; without one the last step's change goes on.
 
         Raises:
             NotConverged: carries the residual and `state`.
@@ -136,25 +148,25 @@ class FractureModel:
         """
         if ramp <= 0:
             raise ValueError(f"ramp must be positive, got {ramp}")
-        load = self._condensed_load(eigenstrain)
+        load, last = self._condensed_load(eigenstrain), state.interface_displacement
         if self.particle.n_interfaces == 0:
-            return self._with_energies(state, eigenstrain, load)
+            return self._with_bulk(state, eigenstrain, load)
         try:
             found = minimise(
                 self.system,
-                self._incremental_law(state, ramp),
+                self.incremental_law(state, ramp),
                 load.force,
-                state.interface_displacement,
+                [last, last + ramp * state.displacement_rate if guess is None else guess],
                 self._preconditioner,
-                self._force_scale,
-                self._remix,
+                self.force_scale,
+                self.remix,
                 self.tolerance,
                 self.max_iterations,
             )
         except NotConverged as stopped:
             stopped.state = state
             raise
-        return self._with_energies(self._updated(state, found), eigenstrain, load)
+        return self._with_bulk(self.updated(state, found, ramp), eigenstrain, load)
 
     def stress(self, state: FractureState, eigenstrain: Floats) -> Floats:
         """Stress (n_cells, 6), Pa, of a state under the eigenstrain (n_cells, 6) that it balances."""
@@ -166,7 +178,8 @@ class FractureModel:
         """Displacement (n_nodes, 3) of the split mesh, m; free blocks lie wherever they drifted."""
         return self.elasticity.vectors(self._dofs(state, self._condensed_load(eigenstrain)))
 
-    def _incremental_law(self, state: FractureState, ramp: float) -> IncrementalLaw:
+    def incremental_law(self, state: FractureState, ramp: float) -> IncrementalLaw:
+        """Law of the points in a step from `state`, before `remix`."""
         lost = state.stiffness_loss.ravel()
         return IncrementalLaw(
             properties=self._points,
@@ -176,15 +189,15 @@ class FractureModel:
             jump_old=state.jump.reshape(-1, 3)[:, : self.blocks.components],
         )
 
-    def _remix(self, law: IncrementalLaw, jump: Floats) -> IncrementalLaw:
+    def remix(self, law: IncrementalLaw, jump: Floats) -> IncrementalLaw:
         """Give intact points the mode mix of the jump foreseen; damaged ones keep theirs for the step."""
-        mix = np.where(law.lost > 0, law.mix, mode_mix(jump, law.mix))
+        mix = np.where(law.lost > 0, law.mix, law.mode_mix(jump))
         return replace(law, mix=mix)
 
-    def _updated(self, state: FractureState, found: Equilibrium) -> FractureState:
+    def updated(self, state: FractureState, found: Equilibrium, ramp: float) -> FractureState:
         """State at the end of a step; fatigue acts on it explicitly, so that the next step feels it."""
         law, weight = found.law, self.system.weight
-        jump = self.system.jumps(found.q)
+        jump = self.system.jumps(self.system.pad(found.q))
         points = state.damage.shape
         spent = np.minimum(law.spent(jump) + law.fatigue_growth(jump), 1.0)
         lost = law.curve.stiffness_loss(law.curve.threshold_at(spent))
@@ -196,9 +209,11 @@ class FractureModel:
             state,
             damage=np.maximum(state.damage, spent.reshape(points)),
             stiffness_loss=np.maximum(state.stiffness_loss, lost.reshape(points)),
-            mode_mix=mode_mix(jump, law.mix).reshape(points),
+            mode_mix=law.mode_mix(jump).reshape(points),
             jump=full_jump,
             interface_displacement=found.q,
+            displacement_rate=(found.q - state.interface_displacement) / ramp,
+            step_mix=law.mix.reshape(points),
             cohesive_energy=float(weight @ stored[1]),
             fatigue_work=state.fatigue_work + float(weight @ (stored[0] - stored[1])),
             fracture_energy=state.fracture_energy + float(weight @ law.fracture_work(jump)),
@@ -207,16 +222,13 @@ class FractureModel:
             cg_iterations=found.cg_iterations,
         )
 
-    def _with_energies(
-        self, state: FractureState, eigenstrain: Floats, load: "_CondensedLoad"
-    ) -> FractureState:
-        axial_strain = self._axial_strain(state, load)
-        dofs = self._dofs(state, load)
-        strain = self.elasticity.strain(dofs, axial_strain)
-        stress = self.elasticity.stress(strain, eigenstrain)
-        energy = self.elasticity.energy(stress, strain, eigenstrain)
-        energy += self.elasticity.film_energy(dofs, axial_strain)
-        return replace(state, axial_strain=axial_strain, elastic_energy=energy)
+    def _with_bulk(self, state: FractureState, eigenstrain: Floats, load: "_CondensedLoad") -> FractureState:
+        """Axial strain and elastic energy: of a rigid section less what relaxes, plus q.S q / 2 - f.q."""
+        unstrained, q = np.zeros_like(eigenstrain), self.system.pad(state.interface_displacement)
+        stress = self.elasticity.stress(unstrained, eigenstrain)
+        energy = self.elasticity.energy(stress, unstrained, eigenstrain) - load.relaxed_energy
+        energy += float(q @ (self.system.elastic(q) / 2 - self.system.pad(load.force)))
+        return replace(state, axial_strain=self._axial_strain(state, load), elastic_energy=energy)
 
     def _condensed_load(self, eigenstrain: Floats) -> "_CondensedLoad":
         """Carry the forces of an eigenstrain to the interfaces and eliminate the axial strain."""
@@ -226,7 +238,8 @@ class FractureModel:
         axial_force -= float(self.elasticity.axial_coupling[interior] @ inner)
         reduced = force[interface] - self._border_transposed @ inner
         reduced -= self.blocks.axial_coupling * (axial_force / self.blocks.axial_stiffness)
-        return _CondensedLoad(reduced, axial_force, inner)
+        relaxed = float(force[interior] @ inner + axial_force**2 / self.blocks.axial_stiffness) / 2
+        return _CondensedLoad(reduced, axial_force, inner, relaxed)
 
     def _axial_strain(self, state: FractureState, load: "_CondensedLoad") -> float:
         resisted = self.blocks.axial_coupling @ state.interface_displacement
@@ -249,11 +262,19 @@ class FractureModel:
 
 @dataclass(frozen=True)
 class _CondensedLoad:
-    """Forces on the interface unknowns, N/m, axial force, N, and K_NN^-1 f_N, m."""
+    """An eigenstrain seen from the interfaces.
+
+    Attributes:
+        force: (n_unknowns,) N/m.
+        axial_force: N.
+        inner_response: (n_interior,) K_NN^-1 f_N, m.
+        relaxed_energy: what interior and axial strain take off the energy of a rigid section at q = 0, J/m.
+    """
 
     force: Floats
     axial_force: float
     inner_response: Floats
+    relaxed_energy: float
 
 
 def ramp(
@@ -300,20 +321,6 @@ def ramp(
     return states
 
 
-def _interface_system(particle: Particle, mesh: SplitMesh, blocks: CondensedBlocks) -> InterfaceSystem:
-    jump = _jump_operator(particle, mesh, blocks)
-    rigid = _rigid_operator(mesh, blocks)
-    return InterfaceSystem(
-        blocks=blocks,
-        schur=schur_matrix(blocks),
-        jump=jump,
-        jump_transposed=sp.csr_array(jump.T),
-        weight=np.repeat(particle.interface_length / 2, 2),
-        rigid=rigid,
-        rigid_transposed=sp.csr_array(rigid.T),
-    )
-
-
 def _jump_operator(particle: Particle, mesh: SplitMesh, blocks: CondensedBlocks) -> sp.csr_array:
     """J: displacement of the plus side less that of the minus side, along normal, face and z."""
     m = blocks.components
@@ -346,7 +353,9 @@ def _rigid_operator(mesh: SplitMesh, blocks: CondensedBlocks) -> sp.csr_array:
     node_of = blocks.interface_dofs[::m] // m
     starts = blocks.start // m
     modes = [
-        rigid_modes(mesh.nodes[node_of[i:j]], m).reshape(-1, m + 1) for i, j in pairwise(starts) if j > i
+        np.linalg.qr(rigid_modes(mesh.nodes[node_of[i:j]], m).reshape(-1, m + 1))[0]
+        for i, j in pairwise(starts)
+        if j > i
     ]
     if not modes:
         return sp.csr_array((0, 0))

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 NORMAL = 0
+SMALLEST_JUMP = 1e-3  # of that at onset: the mode of a smaller one is rounding
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,14 @@ class Softening:
         return np.clip((threshold - self.onset) / (self.final - self.onset), 0.0, 1.0)
 
 
-def mode_mix(jump: Floats, fallback: Floats) -> Floats:
-    """Return the energy share of shear, (n,), of jumps (n, m); `fallback` where nothing opens or slips.
+def mode_mix(jump: Floats, fallback: Floats, smallest: Floats | float = 0.0) -> Floats:
+    """Return the energy share of shear, (n,), of jumps (n, m); `fallback` where none exceeds `smallest`, m.
 
     With one penalty stiffness for all modes G_II / (G_I + G_II) = d_s^2 / (<d_n>^2 + d_s^2).
     """
     shear = (jump[:, 1:] ** 2).sum(axis=1)
     total = shear + np.maximum(jump[:, NORMAL], 0) ** 2
-    moved = total > 0
+    moved = total > np.square(smallest)
     return np.where(moved, shear / np.where(moved, total, 1.0), fallback)
 
 
@@ -174,21 +175,30 @@ class IncrementalLaw:
         """Equivalent jump (n,) up to which the step starts elastically, m."""
         return self.curve.threshold(self.lost)
 
+    def mode_mix(self, jump: Floats) -> Floats:
+        """Energy share of shear (n,) of jumps (n, m), the frozen one where they are too small to tell."""
+        return mode_mix(jump, self.mix, SMALLEST_JUMP * self.curve.onset)
+
     @property
     def penalty_stiffness(self) -> float:
         """Stiffness of contact, Pa/m."""
         return self.properties.penalty_stiffness
 
+    @cached_property
+    def _grip(self) -> Floats:
+        """Stiffness (n,) below the threshold, Pa/m."""
+        return self.curve.traction(self.threshold) / self.threshold
+
     def potential(self, jump: Floats) -> Floats:
         """Incremental potential (n,), J/m2."""
-        equivalent = _equivalent(jump)
+        equivalent, moved = _equivalent(jump), jump - self.jump_old
         reversible = np.minimum(equivalent, self.threshold)
-        beyond = np.clip(equivalent, self.threshold, self.curve.final)
-        start = self.curve.traction(self.threshold)
-        damage_work = (start + self.curve.traction(beyond)) / 2 * (beyond - self.threshold)
+        beyond = np.minimum(np.maximum(equivalent, self.threshold), self.curve.final)
+        traction = self._grip * self.threshold + self.curve.traction(beyond)
+        damage_work = traction * (beyond - self.threshold)
         contact = self.penalty_stiffness * np.minimum(jump[:, NORMAL], 0) ** 2
-        viscous = self.damping * ((jump - self.jump_old) ** 2).sum(axis=1)
-        return start / self.threshold * reversible**2 / 2 + damage_work + (contact + viscous) / 2
+        viscous = self.damping * np.einsum("ij,ij->i", moved, moved)
+        return (self._grip * reversible**2 + damage_work + contact + viscous) / 2
 
     def secant(self, jump: Floats) -> Floats:
         """Traction over equivalent jump of the cohesive part (n,), Pa/m."""
@@ -197,28 +207,28 @@ class IncrementalLaw:
 
     def traction(self, jump: Floats) -> Floats:
         """Traction (n, m), Pa."""
-        return self.secant(jump)[:, None] * _opening(jump) + self._penalty(jump) + self._drag(jump)
+        traction = self.secant(jump)[:, None] * _opening(jump)
+        traction[:, NORMAL] += self.penalty_stiffness * np.minimum(jump[:, NORMAL], 0)
+        traction += self.damping[:, None] * (jump - self.jump_old)
+        return traction
 
     def tangent(self, jump: Floats) -> Floats:
         """Derivative of the traction (n, m, m), Pa/m: symmetric, indefinite on the softening branch."""
-        secant, opening, equivalent = self.secant(jump), _opening(jump), _equivalent(jump)
-        active = np.ones_like(jump)
-        active[:, NORMAL] = jump[:, NORMAL] > 0
-        diagonal = secant[:, None] * active + self.damping[:, None]
-        diagonal[:, NORMAL] += self.penalty_stiffness * (1 - active[:, NORMAL])
-        softens = (equivalent > self.threshold) & (equivalent < self.curve.final)
-        slope = np.where(softens, -self.curve.peak / (self.curve.final - self.curve.onset), 0.0)
-        along = opening / np.where(softens, equivalent, 1.0)[:, None]
-        drop = np.where(softens, slope - secant, 0.0)
-        tangent = drop[:, None, None] * along[:, :, None] * along[:, None, :]
-        tangent[:, range(jump.shape[1]), range(jump.shape[1])] += diagonal
+        equivalent, curve = _equivalent(jump), self.curve
+        softens = (equivalent > self.threshold) & (equivalent < curve.final)
+        drop = np.where(softens, -curve.peak / (curve.final - curve.onset) - self.secant(jump), 0.0)
+        along = _opening(jump) / np.where(softens, equivalent, 1.0)[:, None]
+        tangent = (drop[:, None] * along)[:, :, None] * along[:, None, :]
+        np.einsum("nii->ni", tangent)[...] += self.stabilised_stiffness(jump)
         return tangent
 
     def stabilised_stiffness(self, jump: Floats) -> Floats:
         """Diagonal (n, m) of a positive stand-in for the tangent: secant, contact and damping."""
-        stiffness = np.repeat(self.secant(jump)[:, None], jump.shape[1], axis=1)
-        stiffness[:, NORMAL] = np.where(jump[:, NORMAL] < 0, self.penalty_stiffness, stiffness[:, NORMAL])
-        return stiffness + self.damping[:, None]
+        stiffness = np.empty_like(jump)
+        stiffness[:] = (self.secant(jump) + self.damping)[:, None]
+        shut = jump[:, NORMAL] <= 0
+        stiffness[shut, NORMAL] = (self.penalty_stiffness + self.damping)[shut]
+        return stiffness
 
     def stored_energy(self, jump: Floats) -> Floats:
         """Recoverable energy (n,), J/m2, with the damage that this jump leaves behind."""
@@ -253,14 +263,6 @@ class IncrementalLaw:
         moved = np.abs(equivalent - _equivalent(self.jump_old)) / (fatigue.length_factor * self.curve.final)
         return np.minimum(moved * np.maximum(load - fatigue.endurance, 0.0), 1 - spent)
 
-    def _penalty(self, jump: Floats) -> Floats:
-        contact = np.zeros_like(jump)
-        contact[:, NORMAL] = self.penalty_stiffness * np.minimum(jump[:, NORMAL], 0)
-        return contact
-
-    def _drag(self, jump: Floats) -> Floats:
-        return self.damping[:, None] * (jump - self.jump_old)
-
 
 def _opening(jump: Floats) -> Floats:
     """The jump with its interpenetration cut off."""
@@ -270,4 +272,5 @@ def _opening(jump: Floats) -> Floats:
 
 
 def _equivalent(jump: Floats) -> Floats:
-    return np.sqrt((_opening(jump) ** 2).sum(axis=1))
+    opening = _opening(jump)
+    return np.sqrt(np.einsum("ij,ij->i", opening, opening))

@@ -9,9 +9,10 @@ and Steihaug, Math. Program. 26, 190, 1983; forcing of Eisenstat and Walker, SIA
 1996) and cut short at negative curvature, which softening brings.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,53 +21,115 @@ from scipy.sparse.linalg import splu
 
 from faultline.cracks.law import IncrementalLaw
 from faultline.errors import NotConverged
-from faultline.mechanics.condensation import CondensedBlocks, schur_matrix
+from faultline.mechanics.condensation import BlockStacks, CondensedBlocks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LARGEST_FORCING, SMALLEST_FORCING = 0.1, 1e-2
+LARGEST_FORCING, SMALLEST_FORCING = 0.1, 1e-3
 LARGEST_DEFECT = 1e-3  # unbalanced part of a direction over the strength: more would break sound interfaces
-LARGEST_CG_COUNT = 500
+SLOW_CG_COUNT, LARGEST_CG_COUNT = 50, 500
 ARMIJO, APPROXIMATE_WOLFE = 1e-4, 0.9
 
 
 @dataclass(frozen=True)
-class InterfaceSystem:
-    """The linear operators of the potential.
+class SpringMatrix:
+    """J^T w k J for any stiffness k of the points, as a matrix of fixed pattern: data = add @ k.
 
     Attributes:
-        blocks: the condensed elasticity.
-        schur: its block-diagonal matrix (n_unknowns, n_unknowns).
-        jump: J (n_points * m, n_unknowns), jumps in the local frame of every point.
-        weight: (n_points,) tributary lengths, m.
-        rigid: (n_unknowns, n_rigid) rigid motions of every block.
+        add: (nnz, n_points * m * m).
+        add_diagonal: (nnz, n_points * m), for stiffness along the axes of the points alone.
+        row, column: (nnz,) of every entry, row by row.
+        indptr: (n + 1,) first entry of every row.
     """
 
-    blocks: CondensedBlocks
-    schur: sp.csr_array
-    jump: sp.csr_array
-    jump_transposed: sp.csr_array
-    weight: Floats
-    rigid: sp.csr_array
-    rigid_transposed: sp.csr_array
+    add: sp.csr_array
+    add_diagonal: sp.csr_array
+    row: Ints
+    column: Ints
+    indptr: Ints
 
-    @property
-    def components(self) -> int:
-        """Displacement components per node."""
-        return self.blocks.components
+    @classmethod
+    def build(cls, jump: sp.csr_array, weight: Floats, m: int) -> SpringMatrix:
+        """For jumps J (n_points * m, n) and tributary lengths w (n_points,)."""
+        n, entry = jump.shape[1], jump.tocoo()
+        point, axis = np.divmod(entry.row.astype(np.int64), m)
+        count = np.bincount(point, minlength=len(weight))
+        first = np.repeat(np.arange(len(point)), count[point])  # all pairs of entries of one point
+        rank = np.arange(len(first)) - np.repeat(np.cumsum(count[point]) - count[point], count[point])
+        second = (np.cumsum(count) - count)[point[first]] + rank
+        keys, place = np.unique(
+            entry.col[first].astype(np.int64) * n + entry.col[second], return_inverse=True
+        )
+        value = weight[point[first]] * entry.data[first] * entry.data[second]
+        source = entry.row[first].astype(np.int64) * m + axis[second]
+        add = sp.csr_array((value, (place, source)), shape=(len(keys), len(weight) * m * m))
+        same = axis[first] == axis[second]
+        diagonal = value[same], (place[same], entry.row[first][same])
+        add_diagonal = sp.csr_array(diagonal, shape=(len(keys), len(weight) * m))
+        row, column = np.divmod(keys, n)
+        return cls(add, add_diagonal, row, column, np.searchsorted(row, np.arange(n + 1)))
+
+    def __call__(self, stiffness: Floats) -> sp.csr_array:
+        """Matrix (n, n), N/m2, for a stiffness (n_points, m, m), or (n_points, m) along the axes, Pa/m."""
+        add = self.add if stiffness.ndim == 3 else self.add_diagonal
+        n = len(self.indptr) - 1
+        return sp.csr_array((add @ stiffness.ravel(), self.column, self.indptr), shape=(n, n))
+
+
+class InterfaceSystem:
+    """The linear operators of the potential, on padded vectors of interface displacements.
+
+    Args:
+        blocks: the condensed elasticity.
+        jump: J (n_points * m, n_unknowns), jumps in the local frame of every point.
+        weight: (n_points,) tributary lengths, m.
+        rigid: (n_unknowns, n_rigid) orthonormal rigid motions of every block.
+    """
+
+    def __init__(
+        self, blocks: CondensedBlocks, jump: sp.csr_array, weight: Floats, rigid: sp.csr_array
+    ) -> None:
+        self.components, self.weight = blocks.components, weight
+        self.stacks = BlockStacks(blocks.start)
+        n, place = self.stacks.size, self.stacks.place
+        padding = sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), n))
+        self.jump = sp.csr_array(jump @ padding)
+        self.jump_transposed = sp.csr_array(self.jump.T)
+        self.rigid = sp.csr_array(padding.T @ rigid)
+        self.rigid_transposed = sp.csr_array(self.rigid.T)
+        self.springs = SpringMatrix.build(self.jump, weight, self.components)
+        self.schur = self.stacks.fill(blocks.schur)
+        beyond = np.setdiff1d(np.arange(n), place)  # regular there, which no vector feels
+        self.schur[self.stacks.entry(beyond, beyond)] = blocks.schur.max(initial=0)
+        self._schur = self.stacks.split(self.schur)
+        self._axial = self.pad(blocks.axial_coupling) / np.sqrt(blocks.axial_stiffness)
+
+    def pad(self, q: Floats) -> Floats:
+        """Padded vector of interface unknowns (n_unknowns,)."""
+        padded = np.zeros(self.stacks.size)
+        padded[self.stacks.place] = q
+        return padded
 
     def jumps(self, q: Floats) -> Floats:
         """Jumps (n_points, m) of interface displacements."""
         return (self.jump @ q).reshape(-1, self.components)
 
     def elastic(self, q: Floats) -> Floats:
-        """S q: condensed elasticity at zero axial resultant."""
-        axial = self.blocks.axial_coupling
-        return self.schur @ q - axial * ((axial @ q) / self.blocks.axial_stiffness)
+        """S q: condensed elasticity at zero axial resultant, blind to rigid motions beyond rounding."""
+        strained = self.without_rigid(q)
+        return self.without_rigid(self.stacks.product(self._schur, strained) - self.axial(strained))
+
+    def without_rigid(self, q: Floats) -> Floats:
+        """Displacements or forces less the rigid motion, or the resultants, of every block."""
+        return q - self.rigid @ (self.rigid_transposed @ q)
+
+    def axial(self, q: Floats) -> Floats:
+        """Forces that the axial strain takes off, for the section has no axial resultant."""
+        return self._axial * (self._axial @ q)
 
     def point_forces(self, traction: Floats) -> Floats:
-        """J^T w t: forces (n_unknowns,) of tractions (n_points, m)."""
+        """J^T w t: forces of tractions (n_points, m)."""
         return self.jump_transposed @ (self.weight[:, None] * traction).ravel()
 
 
@@ -87,68 +150,74 @@ class Preconditioner:
     The springs are the secant stiffness of the interfaces, which stays positive where the tangent does not. A
     small part of intact springs is added so that a block which nothing holds stays invertible. Residuals have
     no part along free rigid motions but for rounding; a smaller addition would magnify that.
-    One inverse serves many solves: `refresh` rebuilds it when CG has slowed down.
+    One inverse serves many solves: `refresh` renews the blocks whose springs have changed.
     """
 
     SHIFT = 1e-5
-    SLOWDOWN = 1.4
+    HOLD = 2.0  # the opposite faces give way too: D + D bounds the coupling [[D, -D], [-D, D]]
+    CHANGE = 4.0
 
     def __init__(self, system: InterfaceSystem) -> None:
         self.system = system
-        self.builds = 0
-        self._best_count, self._last_count = np.inf, np.inf
+        springs, stacks = system.springs, system.stacks
+        own = stacks.block[springs.row] == stacks.block[springs.column]
+        row, column = springs.row[own], springs.column[own]
+        self._own_springs = springs.add_diagonal[own]
+        self._pattern = column, np.searchsorted(row, np.arange(stacks.size + 1))
+        self._entry, self._block, self._diagonal = stacks.entry(row, column), stacks.block[row], row == column
+        self._springs = np.zeros(len(row))
+        self._inverse = stacks.split(np.zeros_like(system.schur))
 
     def refresh(self, law: IncrementalLaw, jump: Floats) -> None:
-        """Rebuild for the present stiffness of the interfaces if the last solve was slow for this build."""
-        if self._last_count > self.SLOWDOWN * self._best_count + 5 or self.builds == 0:
-            self._build(law.stabilised_stiffness(jump), law.penalty_stiffness)
-
-    def note(self, count: int, forcing: float) -> None:
-        """Remember how many iterations per decade a solve took."""
-        self._last_count = count / -np.log10(forcing)
-        self._best_count = min(self._best_count, self._last_count)
-
-    def _build(self, point_stiffness: Floats, intact: float) -> None:
-        system = self.system
-        start = system.blocks.start
-        spring = sp.diags_array((system.weight[:, None] * point_stiffness).ravel())
-        own = _own_block(system.jump_transposed @ (spring @ system.jump), start)
-        matrix = sp.csr_array(system.schur + own)
-        inverse = [
-            _shifted_inverse(matrix[i:j, i:j].toarray(), self.SHIFT).ravel() for i, j in pairwise(start)
-        ]
-        self._inverse = schur_matrix(system.blocks, np.concatenate(inverse))
-        motion = system.jump @ system.rigid
-        coarse = sp.csc_matrix(motion.T @ (spring @ motion))
-        shift = self.SHIFT * intact * system.weight.max()
+        """Renew the blocks whose springs have changed."""
+        system, stacks = self.system, self.system.stacks
+        point = law.stabilised_stiffness(jump)
+        shift = self.SHIFT * law.penalty_stiffness * system.weight.max()
+        springs = self.HOLD * (self._own_springs @ point.ravel()) + shift * self._diagonal
+        old, new = self._springs[self._diagonal], springs[self._diagonal]
+        changed = (new > self.CHANGE * old) | (old > self.CHANGE * new)
+        if not changed.any():
+            return
+        stale = np.zeros(stacks.block.max() + 1, dtype=bool)
+        stale[self._block[self._diagonal][changed]] = True
+        renewed = stale[self._block]
+        self._springs[renewed] = springs[renewed]
+        self._matrix = sp.csr_array((self._springs, *self._pattern), shape=(stacks.size, stacks.size))
+        flat = system.schur.copy()
+        flat[self._entry] += self._springs
+        for stack, inverse, block in zip(stacks.split(flat), self._inverse, stacks.members, strict=True):
+            inverse[stale[block]] = np.linalg.inv(stack[stale[block]])
+        coarse = sp.csc_matrix(system.rigid_transposed @ (system.springs(point) @ system.rigid))
         self._coarse = splu(coarse + shift * sp.eye_array(coarse.shape[0], format="csc"))
-        self.builds += 1
-        self._best_count = self._last_count = np.inf
 
-    def __call__(self, residual: Floats) -> Floats:
-        """Approximate displacement of a residual."""
+    def __call__(self, residual: Floats) -> tuple[Floats, Floats]:
+        """Approximate displacement z of a residual, and S z.
+
+        S z costs no product: rigid motions add nothing, and held = (S + D)^-1 r gives S held = r - D held.
+        """
+        held = self.system.stacks.product(self._inverse, residual)
         rigid = self._coarse.solve(self.system.rigid_transposed @ residual)
-        return self._inverse @ residual + self.system.rigid @ rigid
+        return held + self.system.rigid @ rigid, residual - self._matrix @ held
 
 
 def minimise(
     system: InterfaceSystem,
     law: IncrementalLaw,
     load: Floats,
-    q: Floats,
+    starts: list[Floats],
     preconditioner: Preconditioner,
     force_scale: float,
     remix: Callable[[IncrementalLaw, Floats], IncrementalLaw],
     tolerance: float,
     max_iterations: int,
 ) -> Equilibrium:
-    """Return the equilibrium reached from `q` by descent.
+    """Return the equilibrium reached by descent from the start that is nearest to one.
 
     Args:
         system: operators.
         law: incremental law of the step.
         load: f (n_unknowns,), N/m.
-        q: (n_unknowns,) interface displacements to start from, m.
+        starts: interface displacements (n_unknowns,) to choose from, m.
         preconditioner: kept between calls.
         force_scale: norm against which the residual counts, N/m.
         remix: gives the law its mode mix from the jumps that the first, elastic direction foresees.
@@ -158,17 +227,27 @@ def minimise(
     Raises:
         NotConverged: the tolerance is not reached.
     """
-    cg_iterations, previous = 0, np.inf
-    for iteration in range(max_iterations + 1):
+    force = system.without_rigid(system.pad(load))
+
+    def at(q: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         jump = system.jumps(q)
-        elastic = system.elastic(q) - load
-        gradient = elastic + system.point_forces(law.traction(jump))
+        return q, system.elastic(q) - force, jump, law.traction(jump)
+
+    q, elastic, jump, traction = min(
+        (at(system.pad(start)) for start in starts),
+        key=lambda state: float(np.linalg.norm(state[1] + system.point_forces(state[3]))),
+    )
+    cg_iterations, count, previous = 0, 0, 0.0
+    for iteration in range(max_iterations + 1):
+        gradient = elastic + system.point_forces(traction)
         residual = float(np.linalg.norm(gradient)) / force_scale
+        previous = previous or residual
         if residual <= tolerance:
-            return Equilibrium(q, law, residual, iteration, cg_iterations)
+            return Equilibrium(q[system.stacks.place], law, residual, iteration, cg_iterations)
         if iteration == max_iterations or not np.isfinite(residual):
             break
-        preconditioner.refresh(law, jump)
+        if iteration == 0 or count > SLOW_CG_COUNT:
+            preconditioner.refresh(law, jump)
         forcing = np.clip(0.9 * (residual / previous) ** 2, SMALLEST_FORCING, LARGEST_FORCING)
         forcing = np.clip(forcing, 0.5 * tolerance / residual, LARGEST_DEFECT / residual)
         direction, count = _newton_direction(system, law.tangent(jump), gradient, preconditioner, forcing)
@@ -176,10 +255,15 @@ def minimise(
         move = system.jumps(direction)
         if iteration == 0:
             law = remix(law, jump + move)
-        step = line_search(system, law, elastic, direction, jump, move)
+            traction = law.traction(jump)
+        response = system.elastic(direction)
+        path = Path(jump, move, traction, float(elastic @ direction), float(direction @ response))
+        step, traction = line_search(law, path, system.weight)
         if step == 0.0 and iteration > 0:
             break
         q = q + step * direction
+        elastic = elastic + step * response
+        jump = jump + step * move
         previous = residual
     raise NotConverged(
         f"cohesive equilibrium not reached: residual {residual:.2e} (tolerance {tolerance:.0e}) "
@@ -193,92 +277,81 @@ def _newton_direction(
     system: InterfaceSystem, tangent: Floats, gradient: Floats, preconditioner: Preconditioner, forcing: float
 ) -> tuple[Floats, int]:
     """Return a descent direction by PCG on the tangent, stopped at negative curvature."""
-    points, m = tangent.shape[:2]
-    stiffness = sp.bsr_array(
-        (system.weight[:, None, None] * tangent, np.arange(points), np.arange(points + 1)),
-        shape=(points * m, points * m),
-    )
-
-    def apply(p: Floats) -> Floats:
-        return system.elastic(p) + system.jump_transposed @ (stiffness @ (system.jump @ p))
-
+    springs = system.springs(tangent)
     solution, residual = np.zeros_like(gradient), -gradient
+    p, ap, rz_old = np.zeros_like(gradient), np.zeros_like(gradient), float("inf")
     target = forcing * np.linalg.norm(gradient)
-    z = preconditioner(residual)
-    p, rz = z, residual @ z
     for count in range(1, LARGEST_CG_COUNT + 1):
-        ap = apply(p)
-        curvature = p @ ap
+        z, az = preconditioner(residual)
+        az += springs @ z
+        az -= system.axial(z)
+        rz = float(residual @ z)
+        p *= rz / rz_old
+        p += z
+        ap *= rz / rz_old
+        ap += az
+        curvature, rz_old = p @ ap, rz
         if curvature <= 0:
             return (z if count == 1 else solution), count
-        alpha = rz / curvature
-        solution += alpha * p
-        residual -= alpha * ap
-        if np.linalg.norm(residual) <= target:
-            preconditioner.note(count, forcing)
-            return solution, count
-        z = preconditioner(residual)
-        rz_old, rz = rz, residual @ z
-        p = z + (rz / rz_old) * p
-    preconditioner.note(LARGEST_CG_COUNT, forcing)
-    return solution, LARGEST_CG_COUNT
+        solution += rz / curvature * p
+        residual -= rz / curvature * ap
+        if np.sqrt(residual @ residual) <= target:
+            break
+    return solution, count
 
 
-def line_search(
-    system: InterfaceSystem,
-    law: IncrementalLaw,
-    elastic: Floats,
-    direction: Floats,
-    jump: Floats,
-    move: Floats,
-) -> float:
-    """Return a step that lowers the incremental potential, 0 if none is found.
+@dataclass(frozen=True)
+class Path:
+    """What the potential along a direction depends on.
+
+    Attributes:
+        jump, move: (n, m) jumps at its start and their change, m.
+        traction: (n, m) at its start, Pa.
+        linear, quadratic: elastic and load terms, N/m times m.
+    """
+
+    jump: Floats
+    move: Floats
+    traction: Floats
+    linear: float
+    quadratic: float
+
+
+def line_search(law: IncrementalLaw, path: Path, weight: Floats) -> tuple[float, Floats]:
+    """Return a step that lowers the incremental potential, 0 if none is found, and the tractions there.
 
     Only jumps enter: a trial costs one evaluation of the law. The potential is subtracted point by point;
     where rounding drowns the difference, the slope decides (Hager and Zhang, SIAM J. Optim. 16, 170, 2005).
     """
-    linear, quadratic = elastic @ direction, direction @ system.elastic(direction)
-    base = law.potential(jump)
+    base = law.potential(path.jump)
 
-    def change(step: float) -> tuple[float, float]:
-        here = jump + step * move
-        cohesive = system.weight @ (law.potential(here) - base)
-        power = system.weight @ (law.traction(here) * move).sum(axis=1)
-        value = step * linear + step**2 * quadratic / 2 + cohesive
-        return float(value), float(linear + step * quadratic + power)
+    def slope_at(step: float, traction: Floats) -> float:
+        power = weight @ np.einsum("ij,ij->i", traction, path.move)
+        return float(path.linear + step * path.quadratic + power)
 
-    slope = change(0.0)[1]
+    slope = slope_at(0.0, path.traction)
     if slope >= 0:
-        return 0.0
+        return 0.0, path.traction
     low, high, step = 0.0, np.inf, 1.0
-    low_slope = slope
+    low_slope, low_traction = slope, path.traction
     for _ in range(30):
-        value, trial_slope = change(step)
-        rounding = 1e-12 * abs(step * linear)
+        jump = path.jump + step * path.move
+        traction = law.traction(jump)
+        trial_slope = slope_at(step, traction)
+        cohesive = float(weight @ (law.potential(jump) - base))
+        value = step * path.linear + step**2 * path.quadratic / 2 + cohesive
         descends = value <= ARMIJO * step * slope
+        rounding = 1e-12 * abs(step * path.linear)
         flat = value <= rounding and abs(trial_slope) <= APPROXIMATE_WOLFE * abs(slope)
         if (descends and trial_slope >= APPROXIMATE_WOLFE * slope) or flat:
-            return step
+            return step, traction
         if descends:  # still steep downhill: the minimum lies beyond
-            low, low_slope = step, trial_slope
+            low, low_slope, low_traction = step, trial_slope, traction
             step = 2 * step if np.isinf(high) else (low + high) / 2
             if step > 8:
-                return low
+                break
         else:
             high = step
             secant = low - low_slope * (step - low) / (trial_slope - low_slope) if trial_slope > 0 else low
             step = float(np.clip(secant, low + 0.1 * (high - low), low + 0.5 * (high - low)))
-    return low
-
-
-def _own_block(matrix: sp.csr_array, start: Ints) -> sp.csr_array:
-    """Drop the entries of a matrix that couple two blocks."""
-    entries = matrix.tocoo()
-    block = np.repeat(np.arange(len(start) - 1), np.diff(start))
-    same = block[entries.row] == block[entries.col]
-    return sp.csr_array((entries.data[same], (entries.row[same], entries.col[same])), shape=matrix.shape)
-
-
-def _shifted_inverse(matrix: Floats, shift: float) -> Floats:
-    shifted = matrix + shift * np.trace(matrix) / max(len(matrix), 1) * np.eye(len(matrix))
-    return np.linalg.inv(shifted)
+    return low, low_traction

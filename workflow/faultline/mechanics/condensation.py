@@ -1,9 +1,9 @@
 """Static condensation of every elastic block onto the nodes of its interfaces."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-import scipy.sparse as sp
 
 from faultline.mechanics.bonded import factorise
 from faultline.mechanics.plane import (
@@ -107,15 +107,69 @@ def condense_elasticity(mesh: SplitMesh, elasticity: PlaneElasticity) -> Condens
     )
 
 
-def schur_matrix(blocks: CondensedBlocks, values: Floats | None = None) -> sp.csr_array:
-    """Return the block-diagonal matrix (n_unknowns, n_unknowns) of `values` laid out like `blocks.schur`."""
-    size = np.diff(blocks.start)
-    row_length = np.repeat(size, size)
-    indptr = np.concatenate([[0], np.cumsum(row_length)])
-    first = np.repeat(blocks.start[:-1], size)
-    indices = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - first, row_length)
-    data = blocks.schur if values is None else values
-    return sp.csr_array((data, indices, indptr), shape=(len(row_length), len(row_length)))
+class BlockStacks:
+    """Blocks of like size stacked, each padded to the widest of its stack: one batched product per stack.
+
+    A padded vector holds one stack after the other; its entries beyond a block are zero.
+
+    Args:
+        start: (n_blocks + 1,) first interface unknown of each block.
+
+    Attributes:
+        size: length of padded vectors.
+        place: (n_unknowns,) position of every interface unknown in them.
+        block: (size,) block of every position.
+    """
+
+    SPREAD = 1.25  # widest over narrowest block of one stack
+
+    def __init__(self, start: Ints) -> None:
+        width = np.diff(start)
+        order = np.argsort(width, kind="stable")
+        cuts = [int(np.searchsorted(width[order], 1))]
+        while cuts[-1] < len(order):
+            widest = self.SPREAD * width[order[cuts[-1]]]
+            cuts.append(int(np.searchsorted(width[order], widest, side="right")))
+        shapes = [(j - i, int(width[order[j - 1]])) for i, j in pairwise(cuts)]
+        used, stride = order[cuts[0] :], np.repeat([w for _, w in shapes], [k for k, _ in shapes]).astype(int)
+        first = np.zeros(len(width), dtype=np.int64)
+        first[used] = np.cumsum(stride) - stride
+        self.size = int(stride.sum())
+        self.block: Ints = np.repeat(used, stride)
+        self.place: Ints = np.repeat(first - start[:-1], width) + np.arange(start[-1])
+        row_length = np.repeat(stride, stride)
+        self._row = np.cumsum(row_length) - row_length - first[self.block]
+        self.members = [order[i:j] for i, j in pairwise(cuts)]
+        self._width, self._shapes = width, shapes
+
+    def entry(self, row: Ints, column: Ints) -> Ints:
+        """Positions in the flat stacks of entries at padded rows and columns that share a block."""
+        return np.asarray(self._row[row] + column)
+
+    def fill(self, values: Floats) -> Floats:
+        """Flat stacks of `values` laid out like `CondensedBlocks.schur`; zero beyond the blocks."""
+        flat = np.zeros(sum(k * w * w for k, w in self._shapes))
+        blocks = np.split(values, np.cumsum(self._width**2))
+        for stack, members in zip(self.split(flat), self.members, strict=True):
+            for padded, block in zip(stack, members, strict=True):
+                width = self._width[block]
+                padded[:width, :width] = blocks[block].reshape(width, width)
+        return flat
+
+    def split(self, flat: Floats) -> list[Floats]:
+        """Views (count, width, width) of flat stacks."""
+        parts = np.split(flat, np.cumsum([k * w * w for k, w in self._shapes]))
+        return [part.reshape(k, w, w) for part, (k, w) in zip(parts, self._shapes, strict=False)]
+
+    def product(self, stacks: list[Floats], vector: Floats) -> Floats:
+        """Block-diagonal matrix times a padded vector."""
+        out, first = np.empty_like(vector), 0
+        for stack in stacks:
+            last = first + stack.shape[0] * stack.shape[1]
+            shape = (*stack.shape[:2], 1)
+            np.matmul(stack, vector[first:last].reshape(shape), out=out[first:last].reshape(shape))
+            first = last
+        return out
 
 
 def _partition(mesh: SplitMesh, body: Ints, components: int) -> tuple[Ints, Ints]:

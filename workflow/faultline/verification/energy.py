@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from faultline.cracks import BasalGlide, CohesiveProperties, FractureModel, FractureState
 from faultline.cracks.evolution import CrackEvolution
 from faultline.cracks.law import IncrementalLaw
-from faultline.cracks.newton import Equilibrium
 from faultline.crystal import hexagonal_stiffness, rotate_stiffness, rotate_strain
 from faultline.microstructure.particle import Particle
 from faultline.verification.fracture import (
@@ -136,28 +135,18 @@ def mode_change(law: IncrementalLaw, before: FractureState) -> Floats:
     return stored - law.potential(jump)  # no drag at the start of the step
 
 
-class RecordingModel(FractureModel):
-    """Keeps the law of its last step: no state tells which mode mix an intact point was given in it."""
-
-    law: IncrementalLaw | None = None
-
-    def _updated(self, state: FractureState, found: Equilibrium) -> FractureState:
-        self.law = found.law
-        return super()._updated(state, found)
-
-
 class AuditedEvolution(CrackEvolution):
     """Cracks and glide that note the energy balance of every step they commit."""
 
-    def __init__(self, fracture: RecordingModel, glide: BasalGlide | None = None) -> None:
+    def __init__(self, fracture: FractureModel, glide: BasalGlide | None = None) -> None:
         super().__init__(fracture, glide)
-        self.audited, self.balance = fracture, Balance()
+        self.balance = Balance()
 
     def commit(self) -> None:
         """Keep the last trial and add its balance."""
         before, plastic = self._snapshot(), self.plastic_work
         super().commit()
-        self.balance += step_balance(self.audited, before, self._snapshot(), self.plastic_work - plastic)
+        self.balance += step_balance(self.fracture, before, self._snapshot(), self.plastic_work - plastic)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.state, self.stress, self.eigenstrain, self.glide.strain(self.slip))
@@ -173,11 +162,11 @@ class Snapshot:
     plastic_strain: Floats
 
 
-def step_balance(model: RecordingModel, before: Snapshot, after: Snapshot, plastic: float) -> Balance:
+def step_balance(model: FractureModel, before: Snapshot, after: Snapshot, plastic: float) -> Balance:
     """Balance of one step; `plastic` is the engine's plastic work in it, J/m."""
-    law, weight, m = model.law, model.system.weight, model.blocks.components
-    if law is None:
-        raise ValueError("the model has made no step")
+    weight, m = model.system.weight, model.blocks.components
+    mix = np.asarray(after.state.step_mix).ravel()
+    law = replace(model.incremental_law(before.state, 1.0), mix=mix)  # the terms here leave the drag out
     area = model.particle.cell_area
     start, end = (s.state.jump.reshape(-1, 3)[:, :m] for s in (before, after))
     strain = [total_strain(model, s) for s in (before, after)]
@@ -223,7 +212,7 @@ def cracking_polycrystal(viscosity: float, tough: float = 1.0, count: int = 8) -
     axes, one = particle.cell_orientation, np.ones(particle.n_interfaces)
     bonds = CohesiveProperties(2e8 * one, 3e8 * one, tough * one, 2.5 * tough * one, 1.75, 1e18, viscosity)
     stiffness = rotate_stiffness(hexagonal_stiffness(*GRAIN_ELASTICITY), axes)
-    model = RecordingModel(particle, stiffness, bonds, tolerance=1e-8)
+    model = FractureModel(particle, stiffness, bonds, tolerance=1e-8)
     critical = np.full(particle.n_cells, CRITICAL_STRESS)
     return AuditedEvolution(model, BasalGlide(axes, GRAIN_ELASTICITY[4], critical, particle.cell_area))
 
@@ -299,7 +288,7 @@ def snapping_bar() -> list[Row]:
     known = peak**2 * (patch.compliance() + 1 / PATCH.penalty) / 2 - toughness
     onset = float(contractions(patch, np.array([peak / PATCH.penalty]))[0])
     engine = patch.model
-    model = RecordingModel(engine.particle, engine.elasticity.stiffness, engine.cohesive)
+    model = FractureModel(engine.particle, engine.elasticity.stiffness, engine.cohesive, tolerance=1e-8)
     evolution = AuditedEvolution(model)
     for load in (0.5, 0.9, 0.99, *np.arange(0.996, 1.005, SNAP_STEP)):
         evolution.follow(patch.misfit(load * onset), SNAP_STEP)
