@@ -1,0 +1,1 @@
+"""A life of many cycles: what a cycle leaves to the next, and how cycles are passed over."""

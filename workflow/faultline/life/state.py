@@ -1,0 +1,352 @@
+"""All that one cycle leaves to the next, and its file: a life can stop after any cycle and go on from there.
+
+A cycle starts from this state alone, also in an undisturbed run, and float64 arrays pass through NetCDF
+unchanged: so a life that was taken up again gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from faultline.cracks.fracture import FractureState
+from faultline.cracks.law import CohesiveProperties, softening
+from faultline.dataset import read_dataset, ugrid, write_dataset
+from faultline.defects.files import FIELDS as DEFECT_FIELDS
+from faultline.defects.generate import Defects
+from faultline.errors import UserError
+from faultline.interface.corrosion import Growth, Layers, fresh_layers
+from faultline.interface.heat import HeatState, fresh
+from faultline.life.capacity import AlkaliLedger, CycleOutcome
+from faultline.life.jumping import Milestone, SlowVariable
+from faultline.microstructure.particle import Particle
+
+Floats = NDArray[np.float64]
+
+FIELDS = {  # name: (dimensions, unit, description)
+    "damage": (("interface", "end"), "1", "part of the toughness spent"),
+    "mode_mix": (("interface", "end"), "1", "energy share of shear"),
+    "jump": (("interface", "end", "axis"), "m", "opening and slip of the faces"),
+    "gap": (("interface",), "m", "smallest opening in the last cycle"),
+    "displacement": (("unknown",), "m", "displacement of the nodes on interfaces"),
+    "slip": (("gliding", "direction"), "1", "plastic shear of the layers along bc and ac"),
+    "site_fraction": (("cell",), "1", "site fraction"),
+}
+PARTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {  # the same of the state's parts
+    "defects": DEFECT_FIELDS,
+    "layers": {
+        "corroded_depth": (("interface",), "m", "reconstructed layer on each side of the face"),
+        "surface_layer_thickness": (("surface",), "m", "reconstructed layer on the surface"),
+        "wetted_since": (("interface",), "1", "cycles done when electrolyte came"),
+    },
+    "heat": {
+        "rock_salt": (("cell",), "1", "share of rock salt"),
+        "vacated": (("cell",), "1", "share of the volume that oxygen vacated"),
+    },
+}
+NUMBERS = {"ledger": AlkaliLedger, "outcome": CycleOutcome}  # parts of single numbers
+GAIN_UNITS = {"damage": "1", "layer_age": "s"}  # of slow variables, in the last simulated cycle; flat
+COUNTERS = ("stride", "jumped", "rejected", "error")
+
+
+@dataclass(frozen=True)
+class LifeState:
+    """A particle between two cycles.
+
+    Attributes:
+        cycle: number of completed cycles.
+        damage, mode_mix: (n_interfaces, 2) of both ends of each face, as in `FractureState`; the mode mix of
+            a damaged point stays with it.
+        jump: (n_interfaces, 2, 3) m.
+        gap: (n_interfaces,) m, smallest opening in the last cycle: a face that touches once conducts.
+            The opening at one moment will not do, since a loose fragment may lie anywhere.
+        displacement: (n_unknowns,) m, where the next equilibrium is sought.
+        slip: (n_gliding, 2) of the cells that can glide.
+        site_fraction: (n_cells,).
+        defects: as cycling has left them.
+        layers: on all faces.
+        heat: rock salt and pores.
+        ledger: alkali of the cell.
+        outcome: what a cycler shows of the last simulated cycle.
+    """
+
+    cycle: int
+    damage: Floats
+    mode_mix: Floats
+    jump: Floats
+    gap: Floats
+    displacement: Floats
+    slip: Floats
+    site_fraction: Floats
+    defects: Defects
+    layers: Layers
+    heat: HeatState
+    ledger: AlkaliLedger
+    outcome: CycleOutcome = field(default_factory=CycleOutcome)
+
+    def at(self, cycle: int) -> Self:
+        """The same state under another number."""
+        return replace(self, cycle=cycle, layers=replace(self.layers, cycles=cycle))
+
+
+def pristine(
+    particle: Particle,
+    n_unknowns: int,
+    n_gliding: int,
+    site_fraction: Floats,
+    defects: Defects,
+    ledger: AlkaliLedger,
+) -> LifeState:
+    """The particle before the first cycle: no crack, no glide, no layer."""
+    faces = particle.n_interfaces
+    return LifeState(
+        cycle=0,
+        damage=np.zeros((faces, 2)),
+        mode_mix=np.zeros((faces, 2)),
+        jump=np.zeros((faces, 2, 3)),
+        gap=np.zeros(faces),
+        displacement=np.zeros(n_unknowns),
+        slip=np.zeros((n_gliding, 2)),
+        site_fraction=site_fraction,
+        defects=defects,
+        layers=fresh_layers(particle),
+        heat=fresh(particle.n_cells),
+        ledger=ledger,
+    )
+
+
+# ---- cracks
+
+
+def fracture_state(state: LifeState, cohesive: CohesiveProperties) -> FractureState:
+    """Where the cracks of a life go on, in a particle whose interfaces are now `cohesive`.
+
+    Damage is the share of the toughness spent, whatever the toughness: where corrosion has weakened an
+    interface since, its stiffness follows from the weakened law at the same share.
+    """
+    mix = state.mode_mix.ravel()
+    curve = softening(cohesive.at_points(), mix)
+    lost = curve.stiffness_loss(curve.threshold_at(state.damage.ravel()))
+    return FractureState(
+        damage=state.damage,
+        stiffness_loss=np.where(state.damage > 0, lost.reshape(state.damage.shape), 0.0),
+        mode_mix=state.mode_mix,
+        jump=state.jump,
+        interface_displacement=state.displacement,
+    )
+
+
+def with_cracks(state: LifeState, cracked: FractureState, slip: Floats, gap: Floats) -> LifeState:
+    """The state with the cracks, the glide and the smallest openings of a cycle."""
+    return replace(
+        state,
+        damage=cracked.damage,
+        mode_mix=cracked.mode_mix,
+        jump=cracked.jump,
+        gap=gap,
+        displacement=cracked.interface_displacement,
+        slip=slip,
+    )
+
+
+# ---- what jumps extrapolate
+
+
+@dataclass(frozen=True)
+class JumpBounds:
+    """How far one jump may carry a life.
+
+    Attributes:
+        damage_step, damage_tolerance: largest gain of damage at any point, and mean error over the length.
+        layer_step, layer_tolerance: m, the same for the layer on any face.
+    """
+
+    damage_step: float
+    damage_tolerance: float
+    layer_step: float
+    layer_tolerance: float
+
+
+def slow_variables(
+    particle: Particle, growth: Growth | None, bounds: JumpBounds
+) -> list[SlowVariable[LifeState]]:
+    """Damage of every point, and the age of the layer on every face where there is one to grow.
+
+    `growth` is that behind the film of the electrolyte (`Growth.behind`).
+
+    A linear-parabolic layer under constant conditions gains the same age L^2 / B + L / k each cycle: its
+    growth over a jump is exact.
+    """
+    half = np.repeat(particle.interface_length / 2, 2)
+    damage: SlowVariable[LifeState] = SlowVariable(
+        "damage",
+        read=lambda state: state.damage.ravel(),
+        write=lambda state, values: replace(state, damage=values.reshape(-1, 2)),
+        largest_step=bounds.damage_step,
+        tolerance=bounds.damage_tolerance,
+        weight=half / half.sum() if half.size else half,
+        upper=1.0,
+    )
+    if growth is None:
+        return [damage]
+    grown = growth
+    n = particle.n_interfaces
+    length = np.concatenate([particle.interface_length, particle.surface_length])
+
+    def ages(state: LifeState) -> Floats:
+        layers = state.layers
+        return layer_age(grown, np.concatenate([layers.corroded_depth, layers.surface_layer_thickness]))
+
+    def thickness(age: Floats) -> Floats:
+        return grown.grow(np.zeros(len(age)), age)
+
+    def with_ages(state: LifeState, age: Floats) -> LifeState:
+        depth = thickness(age)
+        layers = replace(state.layers, corroded_depth=depth[:n], surface_layer_thickness=depth[n:])
+        return replace(state, layers=layers)
+
+    layer = SlowVariable(
+        "layer_age",
+        read=ages,
+        write=with_ages,
+        largest_step=bounds.layer_step,
+        tolerance=bounds.layer_tolerance,
+        weight=length / length.sum(),
+        measure=thickness,
+    )
+    return [damage, layer]
+
+
+def layer_age(growth: Growth, thickness: Floats) -> Floats:
+    """Time (s) at reference conditions in which a layer (m) grew, L^2 / B + L / k."""
+    return thickness**2 / growth.parabolic_rate + thickness / growth.linear_rate
+
+
+# ---- files
+
+
+def milestone_dataset(milestone: Milestone[LifeState], particle: Particle) -> xr.Dataset:
+    """A milestone on the particle's topology, with hashes of its content and of the particle."""
+    content = {name: (dims, values) for name, dims, values, _, _ in _content(milestone)}
+    result = ugrid(particle).assign(content)
+    for name, _, _, unit, words in _content(milestone):
+        result[name].attrs = {"units": unit, "long_name": words}
+    return result.assign_attrs(
+        content=json.dumps(sorted(content)),
+        content_hash=_hash_of(result, content),
+        particle_hash=particle_hash(particle),
+    )
+
+
+def milestone_from_dataset(
+    ds: xr.Dataset, particle: Particle, name: str = "life state"
+) -> Milestone[LifeState]:
+    """The milestone in a dataset.
+
+    Args:
+        ds: from `milestone_dataset`.
+        particle: the section that the life is one of.
+        name: of the file, for messages.
+
+    Raises:
+        UserError: something is missing, was changed since it was written, or belongs to another particle.
+    """
+    again = "delete it and run the workflow again"
+    if not {"content", "content_hash", "particle_hash"} <= set(ds.attrs):
+        raise UserError(f"{name}: not the state of a life (it has no content_hash); {again}")
+    if ds.attrs["particle_hash"] != particle_hash(particle):
+        raise UserError(f"{name}: the state of another particle than this case's; {again}")
+    content = json.loads(ds.attrs["content"])
+    missing = [key for key in content if key not in ds]
+    if missing:
+        raise UserError(f"{name}: incomplete, it lacks {', '.join(missing)}; {again}")
+    if ds.attrs["content_hash"] != _hash_of(ds, content):
+        raise UserError(f"{name}: its content has changed since it was written; {again}")
+    gain = {key: ds[f"gain_{key}"].values for key in GAIN_UNITS if f"gain_{key}" in ds}
+    counters = {key: int(ds[key]) for key in ("stride", "jumped", "rejected")}
+    return Milestone(_state(ds), gain, error=float(ds["error"]), **counters)
+
+
+def _state(ds: xr.Dataset) -> LifeState:
+    numbers = {
+        part: kind(**{f.name: float(ds[f"{part}_{f.name}"]) for f in fields(kind)})
+        for part, kind in NUMBERS.items()
+    }
+    arrays = {part: {name: ds[f"{part}_{name}"].values for name in table} for part, table in PARTS.items()}
+    cycle, ledger = int(ds["cycle"]), numbers["ledger"]
+    bonded = arrays["defects"]["bonded"].astype(bool)
+    return LifeState(
+        cycle=cycle,
+        **{name: ds[name].values for name in FIELDS},
+        defects=Defects(**(arrays["defects"] | {"bonded": bonded})),
+        layers=Layers(**arrays["layers"], cycles=cycle),
+        heat=HeatState(**arrays["heat"]),
+        ledger=replace(ledger, unlimited=bool(ledger.unlimited)),
+        outcome=numbers["outcome"],
+    )
+
+
+def _content(milestone: Milestone[LifeState]) -> Iterator[tuple[str, tuple[str, ...], Any, str, str]]:
+    """Everything that a later cycle depends on: name, dimensions, values, unit and description."""
+    state = milestone.state
+    for name, (dims, unit, words) in FIELDS.items():
+        yield name, dims, getattr(state, name), unit, words
+    for part, table in PARTS.items():
+        for name, (dims, unit, words) in table.items():
+            yield f"{part}_{name}", dims, getattr(getattr(state, part), name), unit, words
+    for name, values in milestone.gain.items():
+        words = f"what {name} gained in the last simulated cycle"
+        yield f"gain_{name}", (f"{name}_point",), values, GAIN_UNITS[name], words
+    for part in NUMBERS:
+        for name, value in asdict(getattr(state, part)).items():
+            yield f"{part}_{name}", (), float(value), "1", f"{part}: {name.replace('_', ' ')}"
+    for name in COUNTERS:
+        yield name, (), getattr(milestone, name), "1", f"jump: {name}"
+    yield "cycle", (), state.cycle, "1", "completed cycles"
+
+
+def write_milestone(
+    milestone: Milestone[LifeState],
+    particle: Particle,
+    path: Path | str,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint, whole or not at all."""
+    write_dataset(milestone_dataset(milestone, particle), path, provenance)
+
+
+def read_milestone(path: Path | str, particle: Particle) -> Milestone[LifeState]:
+    """Read a checkpoint.
+
+    Raises:
+        UserError: the file is missing, damaged, changed, or of another particle or program.
+    """
+    return milestone_from_dataset(read_dataset(path), particle, str(path))
+
+
+def particle_hash(particle: Particle) -> str:
+    """Hash of a particle's mesh, blocks and orientations (16 hexadecimal digits)."""
+    names = [item.name for item in fields(particle)]
+    return _digest((name, getattr(particle, name)) for name in sorted(names))
+
+
+def _hash_of(ds: xr.Dataset, names: Iterable[str]) -> str:
+    return _digest((name, ds[name].values) for name in sorted(names))
+
+
+def _digest(parts: Iterable[tuple[str, NDArray[Any]]]) -> str:
+    found = hashlib.sha256()
+    for name, values in parts:
+        array = np.asarray(values)
+        kind = np.int64 if array.dtype.kind in "biu" else np.float64  # a file may widen, never change a value
+        found.update(f"{name}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+    return found.hexdigest()[:16]
