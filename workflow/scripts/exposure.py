@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from faultline.config.stage import StageSettings
-from faultline.exposure import AirChemistry, Gas, expose, unexposed
+from faultline.exposure import AirChemistry, Drying, Gas, expose, unexposed
 from faultline.exposure.files import exposure_dataset
 from faultline.materials import material_from_settings
 from faultline.microstructure.particle import Particle
@@ -21,7 +21,15 @@ def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageS
     assert settings.exposure.duration is not None  # the configuration asks for it beside the environment
     air = AirChemistry.from_settings(settings.material.air)
     gas = Gas.from_settings(settings.environment)
-    exposure = expose(particle, material, air, gas, settings.exposure.duration, settings.exposure.weaken)
+    exposure = expose(
+        particle,
+        material,
+        air,
+        gas,
+        settings.exposure.duration,
+        settings.exposure.weaken,
+        drying=Drying.from_settings(settings.exposure.drying) if settings.exposure.drying else None,
+    )
     return exposure_dataset(particle, exposure)
 
 

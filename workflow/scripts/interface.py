@@ -1,12 +1,15 @@
-"""Electrolyte in the cracks of a case, and what it leaves on the faces that it wets."""
+"""What a block of cycles leaves: corrosion where electrolyte wets the cracks, and more defects."""
 
 from collections.abc import Mapping
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import xarray as xr
 
 from faultline.config.stage import StageSettings
-from faultline.interface import Growth, corrode, corrosion_dataset
+from faultline.defects.remodelling import remodel, retained_share_from
+from faultline.interface import Electrolyte, Growth, Interphase, corrode, corrosion_dataset
 from faultline.materials import material_from_settings
 from faultline.microstructure.particle import Particle
 from faultline.progress import run_script
@@ -14,25 +17,41 @@ from faultline.stage import run_stage
 
 
 def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageSettings) -> xr.Dataset:
-    cycling, cracks, electrolyte = inputs["cycling"], inputs["cracks"], settings.electrolyte
+    cycling, cracks = inputs["cycling"], inputs["cracks"]
+    electrolyte = Electrolyte.from_settings(settings.electrolyte) if settings.electrolyte else None
+    time = cycling["time"].values
+    temperature = settings.electrolyte.temperature if settings.electrolyte else settings.temperature
     corrosion = corrode(
         particle,
         material_from_settings(settings.material),
         Growth.from_settings(settings.material.electrolyte_corrosion) if electrolyte else None,
         failed=cracks["damage"].isel(frame=-1).values >= cracks.attrs["failed_damage"],
         opening=cracks["opening"].max("frame").values,
-        time=cycling["time"].values,
+        time=time,
         voltage=cycling["voltage"].values,
-        hf=electrolyte.hf if electrolyte else 0.0,
-        temperature=electrolyte.temperature if electrolyte else settings.temperature,
+        hf=electrolyte.acid(time, temperature) if electrolyte else 0.0,
+        temperature=temperature,
         capillary_opening=settings.interface.capillary_opening,
         exposure_resistance=inputs["exposure"]["film_resistance"].values,
+        cei=electrolyte.cei if electrolyte else Interphase(),
     )
     return corrosion_dataset(particle, corrosion)
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    run_stage(solve, dict(input.items()), output[0], params)
+    run_stage(
+        solve,
+        {name: input[name] for name in ("microstructure", "exposure", "cycling", "cracks")},
+        output.interface,
+        params,
+    )
+    retained = retained_share_from(input.statistics) if input.statistics else None
+    run_stage(
+        partial(remodel, retained_share=retained),
+        {name: input[name] for name in ("microstructure", "defects", "cycling")},
+        output.defects,
+        SimpleNamespace(config=params.activation, code=params.code, seed=params.seed),
+    )
 
 
 if __name__ == "__main__":

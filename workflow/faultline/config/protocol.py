@@ -12,20 +12,25 @@ ALLOWED_SENTENCES = (
     "Hold at 4.3 V until C/50",
     "Hold at 4.3 V for 2 hours or until C/50",
     "Rest for 1 hour",
+    "Heat to 200 degC for 2 hours",
 )
 _CURRENT = re.compile(r"(charge|discharge) at (.+?)(?: (for|until) (.+))?", re.IGNORECASE)
 _HOLD = re.compile(r"hold at (.+?)(?: (for|until) (.+))?", re.IGNORECASE)
+_HEAT = re.compile(
+    r"(?:heat to|hold at) (.+?(?:deg ?[CF]|°C|kelvin|celsius|\d ?K))(?: (for|until) (.+))?", re.IGNORECASE
+)
 _REST = re.compile(r"rest (for) (.+)", re.IGNORECASE)
 _OR = re.compile(r" or (?:(?:until|for) )?", re.IGNORECASE)
 _RATE = re.compile(r"C ?/ ?(\d+\.?\d*)|(\d+\.?\d*|\.\d+) ?C", re.IGNORECASE)
+LOWEST_HEAT, HIGHEST_HEAT = 273.15, 1273.15  # K
 _VOLTAGE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)? ?m?V", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a protocol; it ends at the first of its conditions. Units: V, 1/h (C-rate), s."""
+    """One step of a protocol; it ends at the first of its conditions. Units: V, 1/h (C-rate), s, K."""
 
-    kind: Literal["current", "voltage", "rest"]
+    kind: Literal["current", "voltage", "rest", "thermal"]
     c_rate: float = 0.0
     """Positive on charge, when the alkali leaves the cathode."""
     voltage: float | None = None
@@ -35,17 +40,20 @@ class Step:
     """Magnitude of the current at which a hold ends."""
     duration_s: float | None = None
     text: str = ""
+    temperature: float | None = None
+    """Of a thermal step: heat without current."""
 
     @property
     def label(self) -> str:
         """The step in words, also where its sentence was left out (a stage's settings hold none)."""
         if self.text:
             return self.text
-        verb = {"voltage": "Hold", "rest": "Rest"}.get(
+        verb = {"voltage": "Hold", "rest": "Rest", "thermal": "Heat"}.get(
             self.kind, "Charge" if self.c_rate > 0 else "Discharge"
         )
         rate = f" at {abs(self.c_rate):g}C" if self.kind == "current" else ""
         held = f" at {self.voltage:g} V" if self.voltage is not None else ""
+        held = f" to {self.temperature:g} K" if self.temperature is not None else held
         ends = [f"for {self.duration_s:g} s"] if self.duration_s is not None else []
         ends += [f"until {self.until_voltage:g} V"] if self.until_voltage is not None else []
         ends += [f"until {self.until_c_rate:g}C"] if self.until_c_rate is not None else []
@@ -59,6 +67,8 @@ def parse_step(sentence: str) -> Step:
         if match := _CURRENT.fullmatch(text):
             sign = 1.0 if match[1].lower() == "charge" else -1.0
             return _checked(Step("current", c_rate=sign * _rate(match[2]), text=text, **_ends(match[4])))
+        if match := _HEAT.fullmatch(text):
+            return _checked(Step("thermal", temperature=_temperature(match[1]), text=text, **_ends(match[3])))
         if match := _HOLD.fullmatch(text):
             return _checked(Step("voltage", voltage=_voltage(match[1]), text=text, **_ends(match[3])))
         if match := _REST.fullmatch(text):
@@ -92,6 +102,8 @@ def _checked(step: Step) -> Step:
         "voltage": step.until_voltage is not None and "a step at constant voltage cannot end at a voltage",
         "rest": (step.until_c_rate is not None or step.until_voltage is not None)
         and "a rest ends after a time",
+        "thermal": (step.until_c_rate is not None or step.until_voltage is not None)
+        and "heating ends after a time",
     }[step.kind]
     if wrong:
         raise ValueError(wrong)
@@ -115,6 +127,16 @@ def _voltage(text: str) -> float:
     if not _VOLTAGE.fullmatch(text):
         raise ValueError(f"'{text}' is not a voltage such as 4.3 V")
     return parse_quantity(text, "V")
+
+
+def _temperature(text: str) -> float:
+    try:
+        kelvin = parse_quantity(text.replace("°C", "degC"), "K")
+    except ValueError:
+        raise ValueError(f"'{text}' is not a temperature such as 200 degC") from None
+    if not LOWEST_HEAT <= kelvin <= HIGHEST_HEAT:
+        raise ValueError(f"{kelvin - 273.15:g} degC is out of range; allowed: 0 degC to 1000 degC")
+    return kelvin
 
 
 def _duration(text: str) -> float:

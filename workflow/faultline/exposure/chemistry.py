@@ -2,8 +2,8 @@
 
 Alkali that leaves the oxide makes the film alkaline. Without carbon dioxide the hydroxide holds the
 exchange with protons back; with it, carbonate takes the hydroxide up, precipitates, and the exchange goes
-on. Oxygen dissolved in the film takes electrons from the oxide. Activities are taken as concentrations over
-1 mol/L (ideal solution).
+on. Oxygen dissolved in the film takes electrons from the oxide. In a dry gas hydroxide gives its alkali
+back, while carbonate keeps it. Activities are taken as concentrations over 1 mol/L (ideal solution).
 """
 
 from dataclasses import dataclass, fields
@@ -11,12 +11,15 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.constants import R as GAS_CONSTANT
 from scipy.constants import atm, bar
 from scipy.optimize import brentq
 
-from faultline.config.models import AirSettings, GasSettings
+from faultline.config.models import AirSettings, DryingSettings, GasSettings
 from faultline.materials import FARADAY
+
+Array = NDArray[np.float64]
 
 MOLAR = 1000.0  # mol/m3, the standard concentration
 REFERENCE_TEMPERATURE = 298.15  # K, where the material's constants and the equilibria below hold
@@ -28,7 +31,6 @@ OXYGEN_POTENTIAL = 1.229  # V against hydrogen at pH 0, Bard, Parsons and Jordan
 ALKALI_POTENTIAL = {"Na": -2.714, "Li": -3.040}  # V against hydrogen, same source
 ALKALI_MASS = {"Na": 22.990e-3, "Li": 6.94e-3}  # kg/mol, IUPAC
 HYDROXIDE_MASS, CARBONATE_MASS = 17.007e-3, 60.009e-3  # kg/mol, IUPAC
-DELIQUESCENCE = 0.08  # relative humidity over saturated NaOH, Greenspan, J. Res. NBS 81A, 89 (1977)
 LEAST_CONCENTRATION = 1e-6  # mol/L, keeps the logarithms of a fresh film finite
 
 
@@ -43,6 +45,8 @@ class AirChemistry:
     reconstruction_depth: float
     activation_energy: float
     proton_diffusivity: float
+    host_proton_diffusivity: float
+    layer_composition: float
     boundary_diffusivity: float
     water_monolayer: float
     hydroxide_solubility: float
@@ -90,12 +94,34 @@ class Gas:
 
 
 @dataclass(frozen=True)
+class Drying:
+    """Time (s) in an inert gas without water, and its temperature (K)."""
+
+    duration: float
+    temperature: float = REFERENCE_TEMPERATURE
+
+    @classmethod
+    def from_settings(cls, settings: DryingSettings) -> "Drying":
+        """The same as plain numbers."""
+        return cls(settings.duration, settings.temperature)
+
+    @property
+    def gas(self) -> Gas:
+        """Nitrogen, argon or vacuum: neither water nor carbon dioxide nor oxygen."""
+        return Gas(0.0, 0.0, 0.0, self.temperature)
+
+
+@dataclass(frozen=True)
 class WaterFilm:
-    """Equilibrium of the film with one gas, as a function of the alkali it has taken up."""
+    """Equilibrium of the film with one gas, as a function of the alkali it has taken up (mol/m2, any shape).
+
+    `bound` (mol/m2) is alkali that an earlier gas left as carbonate: it stays where it is.
+    """
 
     air: AirChemistry
     gas: Gas
     alkali: Literal["Na", "Li"]
+    bound: ArrayLike = 0.0
 
     @property
     def layers(self) -> float:
@@ -110,12 +136,12 @@ class WaterFilm:
 
     @property
     def mobile(self) -> bool:
-        """Whether ions find a solution to move in: more than bound water, or deliquescent hydroxide.
+        """Whether the residue reacts with the oxide: dissolved in more than bound water, or as hydroxide.
 
-        Where carbonate is what precipitates, it crystallises as the film dries and keeps its alkali.
+        Hydroxide gives its alkali back without a film, since that reaction makes its own water; carbonate
+        crystallises as the film dries and keeps its alkali.
         """
-        hydroxide = self.saturation * MOLAR >= self.air.hydroxide_solubility
-        return self.layers >= 1 or (hydroxide and self.gas.relative_humidity >= DELIQUESCENCE)
+        return self.layers >= 1 or self.saturation * MOLAR >= self.air.hydroxide_solubility
 
     @property
     def thickness(self) -> float:
@@ -128,12 +154,13 @@ class WaterFilm:
         bicarbonate = CARBONIC_1 * HENRY_CO2 * self.gas.p_CO2 / atm / WATER_PRODUCT
         return bicarbonate, bicarbonate * CARBONIC_2 / WATER_PRODUCT
 
-    def hydroxide(self, alkali: float) -> float:
+    def hydroxide(self, alkali: ArrayLike) -> Array:
         """[OH-] of a solution with `alkali` of Na+ or Li+ (mol/L), from its charge balance.
 
         [A+] = [OH-] + [HCO3-] + 2 [CO3(2-)]; protons are left out, as the film is never acid beside an oxide.
         """
         b1, b2 = self._carbonates
+        alkali = np.asarray(alkali, dtype=float)
         return 2 * alkali / (1 + b1 + np.sqrt((1 + b1) ** 2 + 8 * b2 * alkali))
 
     @cached_property
@@ -147,26 +174,33 @@ class WaterFilm:
 
         return hydroxide if excess(hydroxide) <= 0 else float(brentq(excess, 0.0, hydroxide))
 
-    def concentration(self, alkali_per_area: float) -> float:
+    def concentration(self, alkali_per_area: ArrayLike) -> Array:
         """Dissolved alkali (mol/L) of a film that holds `alkali_per_area` (mol/m2), precipitate included."""
-        return min(max(alkali_per_area, 0.0) / self.thickness / MOLAR, self.saturation)
+        free = np.maximum(np.asarray(alkali_per_area) - self.bound, 0.0)
+        return np.minimum(free / self.thickness / MOLAR, self.saturation)
 
-    def oxygen_voltage(self, alkali: float) -> float:
+    def carbonate(self, alkali_per_area: ArrayLike) -> Array:
+        """Alkali (mol/m2) that is carbonate, with what was bound before; shared as in the charge balance."""
+        held = np.asarray(alkali_per_area, dtype=float)
+        free = np.maximum(held - self.bound, 0.0)
+        alkali = np.maximum(self.concentration(alkali_per_area), LEAST_CONCENTRATION)
+        return np.minimum(np.asarray(self.bound), held) + free * (1 - self.hydroxide(alkali) / alkali)
+
+    def oxygen_voltage(self, alkali: ArrayLike) -> Array:
         """Voltage against the alkali metal at which dissolved oxygen holds the oxide; -inf without oxygen.
 
         E(O2/H2O) - E(A+/A), both by Nernst.
         """
+        alkali = np.maximum(alkali, LEAST_CONCENTRATION)
         if self.gas.p_O2 <= 0:
-            return -np.inf
-        alkali = max(alkali, LEAST_CONCENTRATION)
+            return np.full(np.shape(alkali), -np.inf)
         thermal = GAS_CONSTANT * self.gas.temperature / FARADAY
-        proton = WATER_PRODUCT / self.hydroxide(alkali)
-        oxygen = OXYGEN_POTENTIAL + thermal * (np.log(min(proton, 1e-5)) + np.log(self.gas.p_O2 / bar) / 4)
-        return float(oxygen - ALKALI_POTENTIAL[self.alkali] - thermal * np.log(alkali))
+        proton = np.minimum(WATER_PRODUCT / self.hydroxide(alkali), 1e-5)
+        oxygen = OXYGEN_POTENTIAL + thermal * (np.log(proton) + np.log(self.gas.p_O2 / bar) / 4)
+        return np.asarray(oxygen - ALKALI_POTENTIAL[self.alkali] - thermal * np.log(alkali))
 
-    def residue_mass(self, alkali_per_area: float) -> float:
-        """Mass (kg/m2) of the residue as hydroxide and carbonate, shared as in the charge balance."""
-        alkali = max(self.concentration(alkali_per_area), LEAST_CONCENTRATION)
-        hydroxide = self.hydroxide(alkali) / alkali
-        anion = hydroxide * HYDROXIDE_MASS + (1 - hydroxide) * CARBONATE_MASS / 2
-        return alkali_per_area * (ALKALI_MASS[self.alkali] + anion)
+    def residue_mass(self, alkali_per_area: ArrayLike) -> Array:
+        """Mass (kg/m2) of the residue, as hydroxide and as carbonate."""
+        held, carbonate = np.asarray(alkali_per_area, dtype=float), self.carbonate(alkali_per_area)
+        of_anions = (held - carbonate) * HYDROXIDE_MASS + carbonate * CARBONATE_MASS / 2
+        return np.asarray(held * ALKALI_MASS[self.alkali] + of_anions)

@@ -5,10 +5,11 @@ the reaction goes, later as fast as the reactants come through it,
 
     L^2 / B + L / k = g t,      g = (c_HF / c_ref) exp(-Ea/R (1/T - 1/T_ref)) exp((V - V_ref) / V_s)
 
-with k the linear and B the parabolic rate at the reference, and g t integrated over the history.
+with k the linear and B the parabolic rate at the reference, and g t integrated over the history. The left
+side adds up over cycles, so that a life may be cut into blocks anywhere.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import xarray as xr
@@ -17,12 +18,12 @@ from scipy.constants import R as GAS_CONSTANT
 
 from faultline.config.models import ElectrolyteCorrosionSettings
 from faultline.dataset import ugrid
-from faultline.interface.wetting import wetted_interfaces, wetted_vertices
+from faultline.interface.electrolyte import PLAIN, REFERENCE_TEMPERATURE, Interphase
+from faultline.interface.wetting import wetted_interfaces, wetted_sides, wetted_vertices
 from faultline.materials import FARADAY, Material
 from faultline.microstructure import Particle
 
 Array = NDArray[np.float64]
-REFERENCE_TEMPERATURE = 298.15  # K, where the material's rates hold
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,20 @@ class Growth:
         """Values without their sources."""
         return cls(**{field.name: getattr(settings, field.name).value for field in fields(cls)})
 
-    def effective_time(self, time: Array, voltage: Array, hf: float, temperature: float) -> float:
-        """Time (s) at reference conditions equal to a history (n,) of s and V; trapezoidal rule."""
+    def behind(self, cei: Interphase) -> "Growth":
+        """The same oxide behind a film: slower transport through the layer, less dissolution."""
+        return replace(
+            self,
+            parabolic_rate=self.parabolic_rate * cei.layer_transport,
+            transition_metal_loss=self.transition_metal_loss * cei.dissolution,
+            alkali_loss=self.alkali_loss * cei.dissolution,
+        )
+
+    def effective_time(self, time: Array, voltage: Array, hf: Array | float, temperature: float) -> float:
+        """Time (s) at reference conditions equal to a history (n,) of s, V and mol/m3; trapezoidal rule."""
         heat = np.exp(-self.activation_energy / GAS_CONSTANT * (1 / temperature - 1 / REFERENCE_TEMPERATURE))
         drive = np.exp((np.asarray(voltage) - self.reference_voltage) / self.voltage_scale)
-        return float(hf / self.reference_hf * heat * np.trapezoid(drive, time))
+        return float(heat * np.trapezoid(hf / self.reference_hf * drive, time))
 
     def grow(self, thickness: Array, effective_time: Array | float) -> Array:
         """Thickness (n,) after more time; L^2 / B + L / k rises by the effective time from where it was."""
@@ -66,27 +76,94 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Layers on all faces, which one block of cycles hands to the next.
+
+    Attributes:
+        corroded_depth: (n_interfaces,) layer on each side of the face, m.
+        surface_layer_thickness: (n_surface,) m.
+        wetted_since: (n_interfaces,) cycles done when electrolyte came, NaN where none is.
+        cycles: done so far.
+    """
+
+    corroded_depth: Array
+    surface_layer_thickness: Array
+    wetted_since: Array
+    cycles: int = 0
+
+    @property
+    def wetted(self) -> NDArray[np.bool_]:
+        """(n_interfaces,) filled with electrolyte; what has been filled stays so when the crack closes."""
+        return np.isfinite(self.wetted_since)
+
+
+def fresh_layers(particle: Particle) -> Layers:
+    """No layers, no cracks."""
+    n = particle.n_interfaces
+    return Layers(np.zeros(n), np.zeros(particle.n_surface), np.full(n, np.nan))
+
+
+def advance(
+    layers: Layers,
+    particle: Particle,
+    growth: Growth | None,
+    wetted: NDArray[np.bool_],
+    cycle_time: float,
+    cycles: int = 1,
+) -> Layers:
+    """The layers after `cycles` equal cycles; one call of n cycles is n calls of one.
+
+    Args:
+        layers: before.
+        particle: the section.
+        growth: rates; None where nothing grows.
+        wetted: (n_interfaces,) filled now; what was filled before stays so.
+        cycle_time: time at the reference that one cycle is worth (`Growth.effective_time`), s.
+        cycles: how many.
+    """
+    since = np.where(wetted & ~layers.wetted, float(layers.cycles), layers.wetted_since)
+    after = replace(layers, wetted_since=since, cycles=layers.cycles + cycles)
+    if growth is None:
+        return after
+    # a face ahead of a tip meets electrolyte at one end only: half its area, half its time
+    contact = wetted_vertices(particle, after.wetted)[particle.interface_faces].mean(axis=1)
+    passed = cycles * cycle_time
+    return replace(
+        after,
+        corroded_depth=growth.grow(layers.corroded_depth, passed * contact),
+        surface_layer_thickness=growth.grow(layers.surface_layer_thickness, passed),
+    )
+
+
+@dataclass(frozen=True)
 class Corrosion:
     """State of all interfaces after a block of cycles.
 
     Attributes:
+        layers: what the next block goes on from.
         wetted: (n_interfaces,) filled with electrolyte.
+        wetted_sides: (n_interfaces, 2) minus and plus sides that react with it (oxide, not shell).
+        interface_resistance: (n_interfaces,) of the layer on one side, ohm m2.
         corroded_depth: (n_interfaces,) layer on each side of the face, m; faces ahead of a crack tip have a
             share.
         surface_layer_thickness: (n_surface,) m; film_resistance: (n_surface,) ohm m2, earlier layers
             included.
         strength_factor, toughness_factor: (n_interfaces,) against the state before this corrosion.
-        wetted_length: m.
+        wetted_length: m; reaction_length: outer surface and both sides of wet cracks, m.
         transition_metal_loss, alkali_loss: share of what the particle held, since the first block.
     """
 
+    layers: Layers
     wetted: NDArray[np.bool_]
+    wetted_sides: NDArray[np.bool_]
     corroded_depth: Array
     surface_layer_thickness: Array
     film_resistance: Array
+    interface_resistance: Array
     strength_factor: Array
     toughness_factor: Array
     wetted_length: float
+    reaction_length: float
     transition_metal_loss: float
     alkali_loss: float
 
@@ -99,11 +176,14 @@ def corrode(
     opening: Array,
     time: Array,
     voltage: Array,
-    hf: float,
+    hf: Array | float,
     temperature: float,
     capillary_opening: float,
-    earlier: Corrosion | None = None,
+    earlier: Layers | None = None,
     exposure_resistance: Array | None = None,
+    cei: Interphase = PLAIN,
+    cycles: int = 1,
+    repeats: int = 1,
 ) -> Corrosion:
     """Corrode the outer surface and every wetted crack over one block of cycles.
 
@@ -113,37 +193,52 @@ def corrode(
         growth: rates; None for no electrolyte chemistry: cracks are wetted, nothing grows.
         failed: (n_interfaces,) bool.
         opening: (n_interfaces,) largest opening during the block, m: a crack fills when it opens.
-        time, voltage: (n,) history of the block, s and V.
-        hf: concentration of hydrofluoric acid, mol/m3.
+        time, voltage: (n,) history, s and V.
+        hf: concentration of hydrofluoric acid, mol/m3, over the history (n,) or the same throughout.
         temperature: K.
         capillary_opening: opening from which electrolyte enters, m.
-        earlier: result of the block before, whose layers grow on.
+        earlier: `layers` of the block before, which grow on.
         exposure_resistance: (n_surface,) of the layer that moist gas left, ohm m2, in series.
+        cei: film on the cathode.
+        cycles: in the history.
+        repeats: how often the history happens in this block.
     """
-    wetted = wetted_interfaces(particle, failed, opening, capillary_opening)
-    depth = np.zeros(particle.n_interfaces) if earlier is None else earlier.corroded_depth
-    surface = np.zeros(particle.n_surface) if earlier is None else earlier.surface_layer_thickness
-    resistance = np.zeros(particle.n_surface) if exposure_resistance is None else exposure_resistance
-    attack = np.zeros_like(depth)
-    if growth is not None:
-        passed = growth.effective_time(time, voltage, hf, temperature)
-        # a face ahead of a tip meets electrolyte at one end only: half its area, half its time
-        contact = wetted_vertices(particle, wetted)[particle.interface_faces].mean(axis=1)
-        depth, surface = growth.grow(depth, passed * contact), growth.grow(surface, passed)
-        resistance = resistance + film_resistance(surface, growth, material.c_max, temperature)
-        attack = growth.attack(depth)
+    before = fresh_layers(particle) if earlier is None else earlier
+    behind = growth.behind(cei) if growth else None
+    passed = behind.effective_time(time, voltage, hf, temperature) * cei.hf_permeability if behind else 0.0
+    filled = wetted_interfaces(particle, failed, opening, capillary_opening)
+    layers = advance(before, particle, behind, filled, passed / cycles, cycles * repeats)
+    depth, surface, wetted = layers.corroded_depth, layers.surface_layer_thickness, layers.wetted
+    sides = wetted_sides(particle, wetted)
     share = _volume_share(particle, depth, surface)
+    attack = behind.attack(depth) if behind else np.zeros_like(depth)
+    of_surface, of_cracks = (
+        _resistance(part, behind, material, temperature, cei) for part in (surface, depth)
+    )
     return Corrosion(
+        layers=layers,
         wetted=wetted,
+        wetted_sides=sides,
         corroded_depth=depth,
         surface_layer_thickness=surface,
-        film_resistance=resistance,
-        strength_factor=1 - (1 - growth.residual_strength) * attack if growth else np.ones_like(depth),
-        toughness_factor=1 - (1 - growth.residual_toughness) * attack if growth else np.ones_like(depth),
+        film_resistance=of_surface + (0.0 if exposure_resistance is None else exposure_resistance),
+        interface_resistance=of_cracks,
+        strength_factor=1 - (1 - behind.residual_strength) * attack if behind else np.ones_like(depth),
+        toughness_factor=1 - (1 - behind.residual_toughness) * attack if behind else np.ones_like(depth),
         wetted_length=float(particle.interface_length @ wetted),
-        transition_metal_loss=share * growth.transition_metal_loss if growth else 0.0,
-        alkali_loss=share * growth.alkali_loss if growth else 0.0,
+        reaction_length=float(particle.surface_length.sum() + particle.interface_length @ sides.sum(axis=1)),
+        transition_metal_loss=share * behind.transition_metal_loss if behind else 0.0,
+        alkali_loss=share * behind.alkali_loss if behind else 0.0,
     )
+
+
+def _resistance(
+    thickness: Array, growth: Growth | None, material: Material, temperature: float, cei: Interphase
+) -> Array:
+    """Of a reconstructed layer and the film before it, ohm m2; without growth there is neither."""
+    if growth is None:
+        return np.zeros_like(thickness)
+    return cei.resistance + film_resistance(thickness, growth, material.c_max, temperature)
 
 
 def film_resistance(thickness: Array, growth: Growth, c_max: float, temperature: float) -> Array:
@@ -169,6 +264,13 @@ def corrosion_dataset(particle: Particle, corrosion: Corrosion) -> xr.Dataset:
             "reconstructed layer on each side of the face",
             "m",
         ),
+        "wetted_since": ("interface", c.layers.wetted_since, "cycles done when electrolyte came", "1"),
+        "interface_resistance": (
+            "interface",
+            c.interface_resistance,
+            "resistance of the layers on one side of the face",
+            "ohm m2",
+        ),
         "strength_factor": ("interface", c.strength_factor, "strength left after corrosion", "1"),
         "toughness_factor": ("interface", c.toughness_factor, "toughness left after corrosion", "1"),
         "surface_layer_thickness": (
@@ -187,8 +289,22 @@ def corrosion_dataset(particle: Particle, corrosion: Corrosion) -> xr.Dataset:
     ds = ugrid(particle)
     for name, (dim, values, long_name, units) in variables.items():
         ds[name] = (dim, values, {"long_name": long_name, "units": units})
+    words = {"long_name": "side that reacts with the electrolyte: minus, plus", "units": "1"}
+    ds["wetted_sides"] = (("interface", "side"), c.wetted_sides, words)
     return ds.assign_attrs(
+        cycles=c.layers.cycles,
         wetted_length=c.wetted_length,
+        reaction_length=c.reaction_length,
         transition_metal_loss=c.transition_metal_loss,
         alkali_loss=c.alkali_loss,
+    )
+
+
+def layers_from_dataset(ds: xr.Dataset) -> Layers:
+    """The layers of an interface stage file, for the block that follows."""
+    return Layers(
+        ds["corroded_depth"].values,
+        ds["surface_layer_thickness"].values,
+        ds["wetted_since"].values,
+        int(ds.attrs["cycles"]),
     )

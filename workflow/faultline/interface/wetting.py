@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from faultline.microstructure import Particle
+from faultline.microstructure import CORE, Particle
+from faultline.transport.surface import ReactingFaces, outer_surface
 
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 def wetted_interfaces(
@@ -30,6 +32,33 @@ def wetted_vertices(particle: Particle, wetted: Bools) -> Bools:
     touched[particle.surface_faces.ravel()] = True
     touched[particle.interface_faces[wetted].ravel()] = True
     return touched
+
+
+def wetted_sides(particle: Particle, wetted: Bools) -> Bools:
+    """(n_interfaces, 2) minus and plus sides of filled cracks that are oxide; a shell does not react."""
+    return wetted[:, None] & (particle.region[particle.interface_cells] == CORE)
+
+
+def reacting_faces(
+    particle: Particle, sides: Bools, film_resistance: Floats, interface_resistance: Floats
+) -> ReactingFaces:
+    """The outer surface and, after it, the wet minus and then the wet plus sides of cracks.
+
+    Args:
+        particle: the section.
+        sides: (n_interfaces, 2) from `wetted_sides`.
+        film_resistance: (n_surface,) ohm m2.
+        interface_resistance: (n_interfaces,) of one side, ohm m2.
+    """
+    outside = outer_surface(particle, film_resistance)
+    parts = [(outside.cell, outside.length, outside.distance, outside.normal, outside.film_resistance)]
+    for side, sign in enumerate((1.0, -1.0)):
+        wet = sides[:, side]
+        cell, normal = particle.interface_cells[wet, side], sign * particle.interface_normal[wet]
+        offset = particle.interface_midpoint[wet] - particle.cell_centroid[cell]
+        distance = np.einsum("ij,ij->i", offset, normal)
+        parts.append((cell, particle.interface_length[wet], distance, normal, interface_resistance[wet]))
+    return ReactingFaces(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _labels(particle: Particle, passable: Bools) -> NDArray[np.int32]:
