@@ -1,6 +1,7 @@
 rule defects:
     input:
         microstructure=microstructure_of,
+        map=strain_map_of,
     output:
         f"{CASE}/defects.nc",
     log:

@@ -1,6 +1,6 @@
 rule microstructure:
     input:
-        image_of,
+        measured_of,
     output:
         MICROSTRUCTURE,
     log:

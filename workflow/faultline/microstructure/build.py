@@ -5,6 +5,7 @@ from math import pi, sqrt
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faultline.config.models import GrainSettings, MicrostructureSettings
 from faultline.errors import UserError
@@ -54,7 +55,7 @@ def build_particle(settings: MicrostructureSettings, seed: int, root: Path) -> P
     network, kept = _numbered(network)
     if len(kept) and kept[-1] + 1 > len(kept):
         log.warning("%d grains are smaller than an element and were merged", kept[-1] + 1 - len(kept))
-    axes = _orient(settings.grains, network, rng)
+    axes = _orient(settings.grains, network, rng, root)
     if settings.basal_planes is not None:
         network = tidy(
             cut(network, basal_lines(network, axes, settings.basal_planes.spacing, size, rng)), size
@@ -98,7 +99,9 @@ def _numbered(network: Network) -> tuple[Network, Ints]:
     return Network(network.points, network.rank, network.loops, grain), kept
 
 
-def _orient(settings: GrainSettings, network: Network, rng: np.random.Generator) -> Floats:
+def _orient(settings: GrainSettings, network: Network, rng: np.random.Generator, root: Path) -> Floats:
+    if settings.orientation_table is not None:
+        return _measured(settings.orientation_table, network, root)
     n = int(network.grain.max()) + 1
     tilt = settings.tilt_out_of_plane
     if settings.orientation == "random":
@@ -106,6 +109,15 @@ def _orient(settings: GrainSettings, network: Network, rng: np.random.Generator)
     if settings.orientation == "radial":
         return orientations.radial_orientations(grain_centres(network), settings.spread, rng, tilt)
     return orientations.textured_orientations(n, settings.direction, settings.spread, rng, tilt)
+
+
+def _measured(file: str, network: Network, root: Path) -> Floats:
+    def contains(grain: int, points: Floats) -> NDArray[np.bool_]:
+        of_grain = [loop for loop, owner in zip(network.loops, network.grain, strict=True) if owner == grain]
+        return orientations.inside_loops(points, [network.points[loop] for loop in of_grain])
+
+    table = orientations.read_orientations(file, root)
+    return orientations.measured_orientations(table, grain_centres(network), contains)
 
 
 def grain_centres(network: Network) -> Floats:
