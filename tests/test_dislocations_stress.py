@@ -64,7 +64,7 @@ def test_row_and_pairs_agree():
 def test_a_dislocation_does_not_act_on_itself_but_for_the_surfaces():
     here = np.array([1.0 * NM])
     one = pair_stress(here, here, here, here, np.ones(1), 20 * NM, 1.0, 0.3 * NM)
-    assert_allclose(one, 0, atol=1e-9)
+    assert_allclose(one, 0, atol=1e-12 / (0.3 * NM))
     near = SLAB.left + np.array([1.5 * NM])
     shear = dislocation_stress(SLAB, SETTINGS, near, here, near, here, np.ones(1))[1]
     assert shear[0] < 0  # drawn out

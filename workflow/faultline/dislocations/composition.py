@@ -81,28 +81,29 @@ class Environment:
 
     def at(self, time: float, x: Array, y: Array) -> Array:
         """sigma_xx, sigma_xy (Pa) and content, (3, n), at `time` s and points x, y (n,), m; bilinear."""
-        if len(self.times) == 1:
-            return self._interpolate(self.frames[0], x, y)
-        high = int(np.clip(np.searchsorted(self.times, time), 1, len(self.times) - 1))
-        low = high - 1
-        share = np.clip((time - self.times[low]) / (self.times[high] - self.times[low]), 0, 1)
-        if share == 1:
-            return self._interpolate(self.frames[high], x, y)
-        before = self._interpolate(self.frames[low], x, y)
-        if share == 0:
-            return before
-        return before + share * (self._interpolate(self.frames[high], x, y) - before)
+        low = int(np.clip(np.searchsorted(self.times, time) - 1, 0, max(len(self.times) - 2, 0)))
+        pair = self.frames[low : low + 2]
+        place, weight = self._corners(x, y)
+        found = pair.reshape(3 * len(pair), -1).take(place, axis=1)
+        found *= weight
+        values = found.sum(axis=1).reshape(len(pair), 3, -1)
+        if len(pair) == 1:
+            return values[0]
+        share = (time - self.times[low]) / (self.times[low + 1] - self.times[low])
+        return values[0] + min(max(share, 0.0), 1.0) * (values[1] - values[0])
 
-    def _interpolate(self, frame: Array, x: Array, y: Array) -> Array:
-        _, nx, ny = frame.shape
+    def _corners(self, x: Array, y: Array) -> tuple[NDArray[np.intp], Array]:
+        """Flat indices and weights (4, n) of the nodes around points (n,)."""
+        _, _, nx, ny = self.frames.shape
         u = np.clip((x - self.left) / self.dx, 0, nx - 1)
-        v = (y / self.dy) % ny
-        i = np.minimum(u.astype(int), nx - 2)
-        j = v.astype(int) % ny
-        p, q, k = u - i, v - np.floor(v), (j + 1) % ny
-        near = frame[:, i, j] * (1 - q) + frame[:, i, k] * q
-        far = frame[:, i + 1, j] * (1 - q) + frame[:, i + 1, k] * q
-        return near * (1 - p) + far * p
+        v = y / self.dy
+        below = np.floor(v)
+        i = np.minimum(u.astype(np.intp), nx - 2)
+        j = below.astype(np.intp) % ny
+        p, q = u - i, v - below
+        row, above = i * ny, (j + 1) % ny
+        weight = np.array([(1 - p) * (1 - q), (1 - p) * q, p * (1 - q), p * q])
+        return np.array([row + j, row + above, row + ny + j, row + ny + above]), weight
 
 
 def environment(
@@ -115,8 +116,10 @@ def environment(
     if content.min() < 0 or content.max() > 1:
         raise ValueError("a site fraction lies outside 0 to 1")
     frames = np.empty((len(times), 3, len(x), len(y)))
+    stress, of = np.empty(0), np.empty(0)
     for frame, field in zip(frames, content, strict=True):
-        stress = misfit_stress(slab, settings, field)
+        if not np.array_equal(of, field):  # between two changes nothing happens
+            stress, of = misfit_stress(slab, settings, field), field
         frame[XX], frame[XY], frame[CONTENT] = stress[0], stress[2], field
     return Environment(np.asarray(times, float), frames, slab.left, x[1] - x[0], y[1] - y[0])
 
@@ -140,11 +143,13 @@ def patched(
     marks = [t for p in patches for t in (p.start, p.full, p.leave, p.gone) if 0 < t < end]
     times = np.unique(np.concatenate([np.arange(0, end, apart), marks, [end]]))
     base = domains(x, slab, first, second)
+    resting = {k: p.shape(x, y, slab.period) for k, p in enumerate(patches) if not p.drift}
     content = np.empty((len(times), len(x), len(y)))
     for field, time in zip(content, times, strict=True):
         field[:] = base
-        for patch in patches:
+        for k, patch in enumerate(patches):
             weight = patch.weight(time)
             if weight > 0:
-                field += weight * patch.shape(x, y, slab.period, time) * (patch.content - field)
+                shape = resting[k] if k in resting else patch.shape(x, y, slab.period, time)
+                field += weight * shape * (patch.content - field)
     return environment(slab, settings, times, content, spacing)

@@ -7,29 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultline.dislocations.parameters import BOLTZMANN, Parameter, Settings
-from faultline.dislocations.stress import edge_stress
+from faultline.dislocations.parameters import BOLTZMANN, Settings, constant
+from faultline.dislocations.stress import edge_stress, row_stress
+from faultline.dislocations.strip import Slab
 
 Array = NDArray[np.float64]
 
 ELECTRONVOLT = 1.602176634e-19  # J
 
-_SOURCE = "no source states it; chosen so that a core has nuclei within hundreds of hours, and bulk does not"
-ROCK_SALT_PARAMETERS = (
-    Parameter("attempt_rate", 1e13, "1/s", "Debye frequency", "estimate", (1e12, 1e14)),
-    Parameter("barrier", 1.45 * ELECTRONVOLT, "J", _SOURCE, "estimate", (1.92e-19, 2.72e-19)),
-    Parameter(
-        "activation_volume",
-        1.0e-29,
-        "m3",
-        "half the volume of an oxygen ion, which has to leave",
+NEAR = 1e-9  # m from a core: two layers
+
+
+@dataclass(frozen=True)
+class RockSalt:
+    """Constants of rock-salt nucleation in SI units, each with its origin as in `Settings`."""
+
+    attempt_rate: float = constant(1e13, "1/s", "estimate", "Debye frequency", (1e12, 1e14))
+    barrier: float = constant(
+        1.45 * ELECTRONVOLT,
+        "J",
         "estimate",
-        (0.5e-29, 2e-29),
-    ),
-    Parameter("site_length", 0.498e-9, "m", "repeat along <1-100>, sqrt(3) a", "literature", None),
-    Parameter("foil", 30e-9, "m", "thickness of crystal seen through", "estimate", (10e-9, 60e-9)),
-)
-_VALUE = {p.name: p.value for p in ROCK_SALT_PARAMETERS}
+        "no source states it; chosen so that a core has nuclei within hundreds of hours, and bulk does not",
+        (1.2 * ELECTRONVOLT, 1.7 * ELECTRONVOLT),
+    )
+    activation_volume: float = constant(
+        1.0e-29, "m3", "estimate", "half the volume of an oxygen ion, which has to leave", (0.5e-29, 2e-29)
+    )
+    site_length: float = constant(0.498e-9, "m", "literature", "repeat along <1-100>, sqrt(3) a")
+    foil: float = constant(
+        30e-9, "m", "estimate", "thickness of crystal that a microscope looks through", (10e-9, 60e-9)
+    )
+    cycling_time: float = constant(
+        1.8e6, "s", "estimate", "500 h near full charge: hundreds of cycles", (3.6e5, 7.2e6)
+    )
 
 
 @dataclass(frozen=True)
@@ -65,24 +75,84 @@ def core_expansion(settings: Settings) -> CoreExpansion:
     return CoreExpansion(float(dilatation[k]), float(across[k]), float(tension), float(depth[k]))
 
 
-def rock_salt_rates(settings: Settings) -> tuple[float, float]:
-    """Nucleation rates in 1/s per site, at a core and away from any.
+def rock_salt_rate(settings: Settings, rock: RockSalt, tension: ArrayLike) -> Array:
+    """Nucleation rate in 1/s per site under a mean stress `tension`, Pa.
 
-    Thermally activated loss of oxygen, rate nu exp(-(Q - sigma V) / kT): the tension sigma beside a core
-    lowers the barrier Q by its work on the activation volume V. Nothing else sets a core apart.
+    Thermally activated loss of oxygen, rate nu exp(-(Q - sigma V) / kT): tension lowers the barrier Q by its
+    work on the activation volume V. Nothing else sets a core apart.
     """
     thermal = BOLTZMANN * settings.temperature
-    helped = _VALUE["barrier"] - core_expansion(settings).tension * _VALUE["activation_volume"]
-    core, bulk = np.exp(-np.array([helped, _VALUE["barrier"]]) / thermal) * _VALUE["attempt_rate"]
-    return float(core), float(bulk)
+    barrier = rock.barrier - np.asarray(tension, float) * rock.activation_volume
+    return np.asarray(rock.attempt_rate * np.exp(-barrier / thermal))
 
 
-def rock_salt_nuclei(settings: Settings, time: ArrayLike) -> tuple[Array, Array]:
-    """Expected nuclei at one core through the foil, and at as many sites away from cores, after `time` s.
+def core_tension(
+    settings: Settings, slab: Slab, at_x: Array, at_y: Array, x: Array, y: Array, sign: Array
+) -> Array:
+    """Mean stress (nx, ny) in Pa on the grid `at_x` (nx,), `at_y` (ny,), m, of dislocations (m,).
 
-    `time` counts the hours near full charge; each site turns once.
+    The free surfaces are left out: where cores keep nanometres away from them, they add little to the
+    tension beside a core, which alone counts here.
     """
-    sites = _VALUE["foil"] / _VALUE["site_length"]
-    core, bulk = rock_salt_rates(settings)
-    time = np.asarray(time, float)
-    return -sites * np.expm1(-core * time), -sites * np.expm1(-bulk * time)
+    nu = settings.poisson_ratio
+    total = np.zeros((len(at_x), len(at_y)))
+    for px, py, s in zip(x, y, sign, strict=True):
+        dx, dy = np.broadcast_arrays(at_x[:, None] - px, at_y[None, :] - py)
+        stress = row_stress(dx, dy, slab.period, settings.strength, settings.core_width)
+        total += s * (1 + nu) / 3 * (stress[0] + stress[1])
+    return total
+
+
+@dataclass(frozen=True)
+class Ageing:
+    """Rock salt in a slab with old cores.
+
+    Attributes:
+        age: (times,) s near full charge.
+        nuclei_near_cores, nuclei_elsewhere: (times,) expected nuclei within `NEAR` of a core, mean over the
+            cores, and on as many sites elsewhere.
+        site_x, site_y: columns of sites, m.
+        tension: (nx, ny) mean stress, Pa.
+        nuclei: (nx, ny) nuclei drawn at the last age, through the foil.
+        core_x, core_y, core_sign: the cores, m.
+    """
+
+    age: Array
+    nuclei_near_cores: Array
+    nuclei_elsewhere: Array
+    site_x: Array
+    site_y: Array
+    tension: Array
+    nuclei: NDArray[np.int64]
+    core_x: Array
+    core_y: Array
+    core_sign: Array
+
+
+def age_slab(
+    settings: Settings, rock: RockSalt, slab: Slab, x: Array, y: Array, sign: Array, age: Array, seed: int
+) -> Ageing:
+    """Nucleation on all columns of sites of a slab with cores at x, y (n,), m, at the times `age` (s)."""
+    site_x: Array = np.arange(slab.left + settings.burgers, slab.right, settings.burgers)
+    layers = round(slab.period / settings.layer_spacing)
+    site_y: Array = settings.layer_spacing * (np.arange(float(layers)) + 0.5)
+    tension = core_tension(settings, slab, site_x, site_y, x, y, sign)
+    rate, columns = rock_salt_rate(settings, rock, tension), rock.foil / rock.site_length
+    dy = np.subtract.outer(site_y, y)
+    dy -= slab.period * np.round(dy / slab.period)
+    near = (np.hypot(np.subtract.outer(site_x, x)[:, None], dy[None]) < NEAR).any(axis=2)
+    turned = -np.expm1(-np.multiply.outer(age, rate))
+    per_core = columns * near.sum() / len(x)
+    drawn = np.random.default_rng(seed).binomial(round(columns), turned[-1])
+    return Ageing(
+        age=np.asarray(age, float),
+        nuclei_near_cores=per_core * turned[:, near].mean(axis=1),
+        nuclei_elsewhere=per_core * turned[:, ~near].mean(axis=1),
+        site_x=site_x,
+        site_y=site_y,
+        tension=tension,
+        nuclei=drawn,
+        core_x=x,
+        core_y=y,
+        core_sign=sign,
+    )

@@ -16,6 +16,7 @@ from faultline.dislocations.state import (
     State,
     pack_generator,
     unpack_generator,
+    unsettled,
 )
 from faultline.dislocations.strip import Slab
 
@@ -117,7 +118,9 @@ def add_dipole(state: State, x: float, y: float, offset: tuple[float, float]) ->
         "born": [state.time] * 2,
         "glide": [0.0] * 2,
         "climb": [0.0] * 2,
+        "vx": [np.nan] * 2,
+        "vy": [np.nan] * 2,
     }
     grown: dict[str, Any] = {name: np.append(getattr(state, name), new) for name, new in added.items()}
     event = Event(state.time, NUCLEATION, (first, second), x, y, 2 * float(np.hypot(*offset)))
-    return replace(state, next_ident=second + 1, **grown), [event]
+    return unsettled(replace(state, next_ident=second + 1, **grown)), [event]

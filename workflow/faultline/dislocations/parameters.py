@@ -15,10 +15,10 @@ BOLTZMANN = 1.380649e-23  # J/K
 WANG = "Wang et al., PNAS 122, e2409494122 (2025)"
 
 
-def _constant(
+def constant(
     value: float, unit: str, status: Status, source: str, bounds: tuple[float, float] | None = None
 ) -> Any:
-    """Field of `Settings` that carries its origin along."""
+    """Field of a dataclass of constants that carries its origin along."""
     origin = {"unit": unit, "status": status, "source": source, "range": bounds}
     return field(default=value, metadata=origin)
 
@@ -31,7 +31,7 @@ class Settings:
     y. A dislocation of sign +1 has its extra half plane above it (y larger).
     """
 
-    shear_modulus: float = _constant(
+    shear_modulus: float = constant(
         68.4e9,
         "Pa",
         "estimate",
@@ -39,10 +39,8 @@ class Settings:
         "on NMC811 states; LiNiO2 itself, and delithiated, is likely softer",
         (30e9, 80e9),
     )
-    poisson_ratio: float = _constant(
-        0.282, "", "estimate", "the same mean of the same constants", (0.2, 0.33)
-    )
-    burgers: float = _constant(
+    poisson_ratio: float = constant(0.282, "", "estimate", "the same mean of the same constants", (0.2, 0.33))
+    burgers: float = constant(
         0.2877e-9,
         "m",
         "estimate",
@@ -50,8 +48,8 @@ class Settings:
         f"Electrochem. Solid-State Lett. 5, A111, 2002); {WANG} gives no Burgers vector, line or slip plane",
         (0.16e-9, 0.2877e-9),
     )
-    layer_spacing: float = _constant(0.47e-9, "m", "stated", f"(003) spacing, {WANG}, fig. 5")
-    core_width: float = _constant(
+    layer_spacing: float = constant(0.47e-9, "m", "stated", f"(003) spacing, {WANG}, fig. 5")
+    core_width: float = constant(
         0.65e-9,
         "m",
         "estimate",
@@ -60,16 +58,16 @@ class Settings:
         "cores that interact",
         (0.15e-9, 0.9e-9),
     )
-    glide_mobility: float = _constant(
+    glide_mobility: float = constant(
         1.31e-18, "m/(s Pa)", "calibration", f"mean glide velocity 0.38 nm/s, {WANG}, results and fig. 2D"
     )
-    climb_mobility: float = _constant(
+    climb_mobility: float = constant(
         1.69e-18,
         "m/(s Pa)",
         "calibration",
         f"mean climb velocity 0.18 nm/s, {WANG}, results and fig. 2C (its discussion swaps the two numbers)",
     )
-    glide_friction: float = _constant(
+    glide_friction: float = constant(
         0.2e9,
         "Pa",
         "estimate",
@@ -77,27 +75,27 @@ class Settings:
         "below 1 MPa by the formula of Peierls and Nabarro",
         (0.05e9, 0.5e9),
     )
-    climb_friction: float = _constant(
+    climb_friction: float = constant(
         0.4e9,
         "Pa",
         "estimate",
         "normal stress that a jog needs to form; twice the glide friction",
         (0.1e9, 1e9),
     )
-    temperature: float = _constant(
+    temperature: float = constant(
         298.15, "K", "estimate", "room temperature; beam heating neglected", (293, 350)
     )
-    formula_volume: float = _constant(
+    formula_volume: float = constant(
         33.9e-30, "m3", "literature", "sqrt(3)/2 a^2 c / 3 with a = 0.2877 nm, c = 1.419 nm (JCPDS 9-63)"
     )
-    antisite_fraction: float = _constant(
+    antisite_fraction: float = constant(
         0.03,
         "",
         "estimate",
         "Li-layer sites open to transition metals at full lithiation: typical off-stoichiometry of LiNiO2",
         (0.01, 0.06),
     )
-    nucleation_stress: float = _constant(
+    nucleation_stress: float = constant(
         3.0e9,
         "Pa",
         "estimate",
@@ -105,16 +103,16 @@ class Settings:
         "plane being mu / 30 to mu / 6",
         (2e9, 7e9),
     )
-    nucleation_interval: float = _constant(
+    nucleation_interval: float = constant(
         0.1, "s", "estimate", "waiting time between two nucleations in the slab", (0.01, 1.0)
     )
-    capture_distance: float = _constant(
+    capture_distance: float = constant(
         0.5e-9, "m", "estimate", "opposite cores closer than this annihilate: 1.7 b", (0.3e-9, 1e-9)
     )
-    exit_distance: float = _constant(
+    exit_distance: float = constant(
         0.3e-9, "m", "estimate", "a core closer than b to a free surface leaves through it", (0.15e-9, 0.6e-9)
     )
-    wall_width: float = _constant(
+    wall_width: float = constant(
         2.5e-9, "m", "estimate", "half width of the band that counts as domain wall", (1e-9, 4e-9)
     )
 
@@ -153,8 +151,8 @@ class Parameter:
     range: tuple[float, float] | None
 
 
-def parameter_table(settings: Settings) -> list[Parameter]:
-    """Constants in use; a value that differs from its default is the user's, and says so."""
+def parameter_table(settings: Any) -> list[Parameter]:
+    """Constants of a dataclass in use; a value that differs from its default is the user's, and says so."""
     rows = []
     for item in fields(settings):
         value, origin = getattr(settings, item.name), item.metadata

@@ -8,14 +8,14 @@ Numbers of the source: Wang et al., PNAS 122, e2409494122 (2025).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultline.dislocations.composition import Environment, Patch, patched
-from faultline.dislocations.degradation import rock_salt_nuclei
+from faultline.dislocations.degradation import Ageing, RockSalt, age_slab
 from faultline.dislocations.dynamics import Crystal, run
 from faultline.dislocations.lattice import lattice_parameters
 from faultline.dislocations.nucleation import add_dipole
@@ -28,6 +28,27 @@ Array = NDArray[np.float64]
 CLIMB, GLIDE = 0.18e-9, 0.38e-9  # m/s, mean velocities: results section and fig. 2 C, D
 SEEDS = tuple(range(16))  # slabs that the mobilities are calibrated on
 HELD_OUT = tuple(range(100, 116))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Runs of one situation.
+
+    Attributes:
+        histories: one per run.
+        labels: the part that each run plays.
+        seeds: seed of each run.
+        around: composition around the first run, None for one that was read back from a file.
+    """
+
+    histories: tuple[History, ...]
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+    around: Environment | None = None
+
+    def part(self, label: str) -> list[History]:
+        """The runs with this label."""
+        return [h for h, name in zip(self.histories, self.labels, strict=True) if name == label]
 
 
 def wide_slab(settings: Settings) -> Slab:
@@ -44,6 +65,7 @@ def small_slab(settings: Settings) -> Slab:
 
 DURATION = 10.0  # s, as long as the single dislocation of fig. 3D was followed
 SINGLES = 6  # per slab
+CALIBRATION, OTHERS, INERT = "calibration", "other slabs", "no chemical drive"
 
 
 @dataclass(frozen=True)
@@ -113,6 +135,29 @@ def single_histories(settings: Settings, starts: Sequence[tuple[Environment, Sta
         run(Crystal(slab, settings, around), state, DURATION, 0.5, nucleation=False)
         for around, state in starts
     ]
+
+
+def velocities(settings: Settings, slabs: int = len(SEEDS)) -> Scenario:
+    """Single dislocations in `slabs` slabs for calibration, in as many others, and there without chemistry.
+
+    With every site open from the start, emptying it makes no supersaturation: no chemical drive.
+    """
+    seeds, others = SEEDS[0] + np.arange(slabs), HELD_OUT[0] + np.arange(slabs)
+    inert = replace(settings, antisite_fraction=1e9)
+    parts: dict[str, list[History]] = {CALIBRATION: [], OTHERS: [], INERT: []}
+    around = None
+    for seed in (*seeds.tolist(), *others.tolist()):
+        start = single_starts(settings, [seed])  # one at a time: an environment takes 30 MB
+        around = around or start[0][0]
+        parts[CALIBRATION if seed in seeds else OTHERS] += single_histories(settings, start)
+        if seed in others:
+            parts[INERT] += single_histories(inert, start)
+    return Scenario(
+        histories=tuple(history for part in parts.values() for history in part),
+        labels=tuple(label for label, part in parts.items() for _ in part),
+        seeds=tuple(int(seed) for seed in (*seeds, *others, *others)),
+        around=around,
+    )
 
 
 def measure_velocities(histories: Sequence[History]) -> Velocities:
@@ -217,35 +262,37 @@ def pair_lives(history: History) -> list[PairLife]:
     return lives
 
 
-def dipole_life(settings: Settings, seeds: Sequence[int] = (1, 2, 3)) -> tuple[list[History], list[PairLife]]:
+def dipole(settings: Settings, seeds: int = 3) -> Scenario:
     """Perfect crystal around one lens that evens out between 8 and 16 s; 20 s each.
 
-    Returns the histories and the dipole that each of them nucleated first. The time of annihilation follows
-    the lens: it says when the misfit goes, the model how the dipole answers.
+    The time of annihilation follows the lens: it says when the misfit goes, the model how the dipole answers.
     """
     slab = small_slab(settings)
     around = patched(slab, settings, H2, H2, [lens(0, slab.period / 2, 0.5, 8, 16)], 20)
-    histories = [
-        run(Crystal(slab, settings, around), initial_state([], [], [], seed), 20, 0.1) for seed in seeds
-    ]
-    lives = [pair_lives(history) for history in histories]
-    return histories, [found[0] for found in lives if found]
+    return _seeded(Crystal(slab, settings, around), "lens", seeds)
 
 
-def two_dipoles(settings: Settings, seed: int = 1) -> tuple[History, PairLife | None, PairLife | None]:
-    """One lens from 0.5 s on that evens out from 7 to 14 s, and a second one beside it from 6 s on.
+def _seeded(crystal: Crystal, label: str, seeds: int) -> Scenario:
+    """20 s from the perfect crystal, once for each of the seeds 1, 2, ..."""
+    chosen = tuple(range(1, seeds + 1))
+    histories = tuple(run(crystal, initial_state([], [], [], seed), 20, 0.1) for seed in chosen)
+    return Scenario(histories, (label,) * seeds, chosen, crystal.environment)
 
-    Returns the history, the first dipole of the first lens, and of the dipoles that came after 6 s the one
-    that grew most; None where there is none.
-    """
+
+def pair(settings: Settings, seeds: int = 3) -> Scenario:
+    """One lens from 0.5 s on that evens out from 7 to 14 s, and a second one beside it from 6 s on."""
     slab = small_slab(settings)
     lenses = [lens(-3e-9, slab.period / 2, 0.5, 7, 14), lens(3e-9, slab.period / 2, 6.5, np.inf, np.inf)]
     around = patched(slab, settings, H2, H2, lenses, 20)
-    history = run(Crystal(slab, settings, around), initial_state([], [], [], seed), 20, 0.1)
+    return _seeded(Crystal(slab, settings, around), "two lenses", seeds)
+
+
+def two_lives(history: History) -> tuple[PairLife | None, PairLife | None]:
+    """The first dipole of the first lens and, of those that came after 6 s, the one that grew most."""
     lives = pair_lives(history)
     first = next((life for life in lives if life.born <= 6), None)
     later = (life for life in lives if life.born > 6)
-    return history, first, max(later, key=lambda life: life.last - life.first, default=None)
+    return first, max(later, key=lambda life: life.last - life.first, default=None)
 
 
 @dataclass(frozen=True)
@@ -264,22 +311,32 @@ class UpperClimb:
     lower: tuple[float, float]
 
 
-def single_and_dipole(settings: Settings, seed: int = 1) -> tuple[tuple[History, History], UpperClimb]:
+BEFORE, AFTER = "single", "single and dipole"
+
+
+def single(settings: Settings, seeds: int = 1) -> Scenario:
     """A single dislocation in an emptying patch; at 15 s a dipole of 2 nm appears right of it.
 
     Both stand in the lithiated crystal. A flat patch empties from 14 s on where the upper core is going to
-    be. The dipole is part of the set-up: nucleation by shear makes no pair one above the other.
+    be. The dipole is part of the set-up: nucleation by shear makes no pair one above the other. Nothing
+    nucleates, so one seed tells as much as many: `seeds` is not used.
     """
     slab = small_slab(settings)
     left = Patch(-5e-9, 10e-9, 8e-9, 4e-9, 0.05, 0.5, 2, 8, 11)
     right = Patch(4e-9, 15e-9, 10e-9, 3e-9, 0.05, 14, 15.5)
     crystal = Crystal(slab, settings, patched(slab, settings, 1.0, 1.0, [left, right], 17))
-    before = run(crystal, initial_state([-3e-9], [10e-9], [-1.0], seed), 15, 0.25)
+    before = run(crystal, initial_state([-3e-9], [10e-9], [-1.0], 1), 15, 0.25)
     joined, _ = add_dipole(before.states[-1], 4e-9, 13e-9, (0.0, -1e-9))
     after = run(crystal, joined, 17, 0.1)
-    lower, upper = (_path(after, int(ident), 17) for ident in joined.ident[-2:])
+    return Scenario((before, after), (BEFORE, AFTER), (1, 1), crystal.environment)
+
+
+def upper_climb(scenario: Scenario) -> UpperClimb:
+    """Moves in the two histories of `single`."""
+    before, after = scenario.part(BEFORE)[0], scenario.part(AFTER)[0]
+    lower, upper = (_path(after, int(ident), 17) for ident in after.states[0].ident[-2:])
     later = np.hypot(*np.subtract(_path(after, 0, 17), _path(after, 0, 15)))
-    return (before, after), UpperClimb(_path(before, 0, 10), float(later), upper, lower)
+    return UpperClimb(_path(before, 0, 10), float(later), upper, lower)
 
 
 def _path(history: History, ident: int, time: float) -> tuple[float, float]:
@@ -294,6 +351,10 @@ def _path(history: History, ident: int, time: float) -> tuple[float, float]:
 # -- reorientation -----------------------------------------------------------------------------------------
 
 
+MOVING, STAYING = "travelling lenses", "resting lenses"
+WALL = 8  # dislocations in the tilt wall
+
+
 @dataclass(frozen=True)
 class Reorientation:
     """Course of a burst at the wall.
@@ -304,6 +365,7 @@ class Reorientation:
         pairs: wall dislocations annihilated by newly nucleated partners.
         escaped: Burgers content out through the surface of domain 1 and of domain 2.
         balance: whether wall + inside + escaped content stayed the same at every stored time.
+        peak, retained: dislocations per area of the slab, 1/m2, at the most and at the end.
     """
 
     count: tuple[int, int, int]
@@ -311,34 +373,46 @@ class Reorientation:
     pairs: int
     escaped: tuple[int, int]
     balance: bool
+    peak: float
+    retained: float
 
 
-def burst(
-    settings: Settings, seed: int = 1, wall: int = 8, drift: float = -1e-9
-) -> tuple[History, Reorientation]:
-    """A tilt wall of `wall` dislocations; domain 1 empties in four lenses that start at the wall.
+def burst(settings: Settings, seeds: int = 3) -> Scenario:
+    """A tilt wall of `WALL` dislocations; domain 1 empties in four lenses that start at the wall.
 
-    From 2 s on the lenses travel to the free surface of domain 1, 8 nm away, with `drift` (m/s), and even
-    out from 10 to 14 s. With `drift` = 0 they stay at the wall.
+    From 2 s on the lenses travel to the free surface of domain 1, 8 nm away, and even out from 10 to 14 s.
+    The last run is the first one again with lenses that stay at the wall.
     """
     slab = Slab(-8e-9, 12e-9, 80 * settings.layer_spacing)
     centres = (np.arange(4) + 0.5) * slab.period / 4
-    lenses = [replace(lens(-4e-9, float(y), 0.5, 10, 14), angle=-ANGLE, drift=drift) for y in centres]
-    around = patched(slab, settings, 0.5, 0.5, lenses, 20)
-    y = (np.arange(wall) + 0.5) * slab.period / wall
-    history = run(
-        Crystal(slab, settings, around), initial_state(np.zeros(wall), y, np.ones(wall), seed), 20, 0.1
+
+    def crystal(drift: float) -> Crystal:
+        lenses = [replace(lens(-4e-9, float(y), 0.5, 10, 14), angle=-ANGLE, drift=drift) for y in centres]
+        return Crystal(slab, settings, patched(slab, settings, 0.5, 0.5, lenses, 20))
+
+    y = (np.arange(WALL) + 0.5) * slab.period / WALL
+    moving, staying = crystal(-1e-9), crystal(0.0)
+    chosen = (*range(1, seeds + 1), 1)
+    histories = tuple(
+        run(place, initial_state(np.zeros(WALL), y, np.ones(WALL), seed), 20, 0.1)
+        for place, seed in zip([moving] * seeds + [staying], chosen, strict=True)
     )
-    count = history.interface()[0]
-    angle = history.slab_angle()
-    pairs = sum(e.kind == ANNIHILATION and min(e.ident) < wall for e in history.events)
-    content = history.content()
-    return history, Reorientation(
+    return Scenario(histories, (MOVING,) * seeds + (STAYING,), chosen, moving.environment)
+
+
+def reorientation(history: History) -> Reorientation:
+    """What one history of `burst` amounts to."""
+    count, content, angle = history.interface()[0], history.content(), history.slab_angle()
+    wall = int(history.states[0].sign.sum())
+    density = np.array([len(state) for state in history.states]) / history.slab.area
+    return Reorientation(
         count=(int(count[0]), int(count.max()), int(count[-1])),
         angle=(float(angle[0]), float(angle[-1])),
-        pairs=pairs,
+        pairs=sum(e.kind == ANNIHILATION and min(e.ident) < wall for e in history.events),
         escaped=(int(content[-1, 2]), int(content[-1, 3])),
         balance=bool((content.sum(axis=1) == wall).all()),
+        peak=float(density.max()),
+        retained=float(density[-1]),
     )
 
 
@@ -351,7 +425,21 @@ def c_axis_course() -> tuple[float, float]:
     return float(c.max() / c[0] - 1), float(c[-1] / c[0] - 1)
 
 
-def rock_salt_onset(settings: Settings) -> tuple[float, float, float]:
-    """Expected nuclei per core in 20 s, in 500 h, and in 500 h at as many sites away from cores."""
-    core, bulk = rock_salt_nuclei(settings, [20.0, 500 * 3600.0])
-    return float(core[0]), float(core[1]), float(bulk[1])
+OLD_CORES, SECONDS = 12, 20.0  # cores left after formation; the length of the in-situ runs, s
+
+
+def long_cycling(settings: Settings, rock: RockSalt, seed: int = 1) -> Ageing:
+    """Hundreds of hours of a slab with old cores at random places, which hardly move any more."""
+    slab = wide_slab(settings)
+    cores = scattered(slab, OLD_CORES, 5e-9, np.random.default_rng([seed, 20250114]))
+    age = np.concatenate([[0.0, SECONDS], np.geomspace(60.0, rock.cycling_time, 60)])
+    return age_slab(settings, rock, slab, *cores, age, seed)
+
+
+SCENARIOS: dict[str, Callable[[Settings, int], Scenario]] = {
+    "velocities": velocities,
+    "dipole": dipole,
+    "pair": pair,
+    "single": single,
+    "burst": burst,
+}

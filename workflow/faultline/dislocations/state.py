@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 NUCLEATION, ANNIHILATION, EXIT_LEFT, EXIT_RIGHT = range(4)
-PER_DISLOCATION = ("x", "y", "sign", "ident", "partner", "born", "glide", "climb")
+PER_DISLOCATION = ("x", "y", "sign", "ident", "partner", "born", "glide", "climb", "vx", "vy")
 MASK = 2**64 - 1
 
 
@@ -34,6 +34,7 @@ class State:
         born: (n,) time of nucleation, s.
         glide: (n,) signed path along x, m.
         climb: (n,) signed path of climb, m: positive climb (half plane shrinks) counts positive.
+        vx, vy: (n,) velocity in m/s that the next step sets out with, NaN where it has to be found anew.
         next_ident: number of the next dislocation.
         escaped: (2,) sum of the signs that left through the left and the right surface.
         random: (6,) state of the PCG64 generator.
@@ -50,6 +51,8 @@ class State:
     born: Array
     glide: Array
     climb: Array
+    vx: Array
+    vy: Array
     next_ident: int
     escaped: Integers
     random: NDArray[np.uint64]
@@ -81,10 +84,18 @@ def initial_state(
         born=np.zeros(n),
         glide=np.zeros(n),
         climb=np.zeros(n),
+        vx=np.full(n, np.nan),
+        vy=np.full(n, np.nan),
         next_ident=n,
         escaped=np.zeros(2, int),
         random=pack_generator(generator),
     )
+
+
+def unsettled(state: State) -> State:
+    """The state without its velocities: an event, or another crystal, has changed the forces."""
+    nothing = np.full(len(state), np.nan)
+    return replace(state, vx=nothing, vy=nothing)
 
 
 def pack_generator(generator: np.random.Generator) -> NDArray[np.uint64]:

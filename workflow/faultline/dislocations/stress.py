@@ -7,10 +7,15 @@ exact. `strength` is D = mu b / (2 pi (1 - nu)) in N/m. Stress components come i
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+
+BLOCK = 12_800  # pairs worked out together: six arrays of that size fit into a cache of the second level
+FAR = 300.0  # of X: beyond, exp(-X) is nothing and exp(X) comes near to overflow
 
 
 def edge_stress(x: ArrayLike, y: ArrayLike, strength: float, core: float = 0.0) -> Array:
@@ -60,36 +65,85 @@ def pair_stress(
 ) -> tuple[Array, Array]:
     """Stress xx and xy (n,) in Pa at points (n,) from rows through (m,) dislocations of signs `sign`.
 
-    The same formulas as `row_stress`. cos(Y) and sin(Y) of all differences are products of the points' own,
-    so a pair costs one exponential and one root: this is the inner loop of the dynamics. A dislocation does
-    not act on itself: both components vanish at its centre.
+    A dislocation does not act on itself: both components vanish at its centre.
     """
     wave = 2 * np.pi / period
-    at, of = wave * at_y, wave * y
-    at_cos, at_sin, of_cos, of_sin = np.cos(at), np.sin(at), np.cos(of), np.sin(of)
-    cosine = np.outer(at_cos, of_cos)
-    cosine += np.outer(at_sin, of_sin)
-    sine = np.outer(at_sin, of_cos)
-    sine -= np.outer(at_cos, of_sin)
-    distance = np.subtract.outer(wave * at_x, wave * x)
-    spread = np.square(distance)
-    spread += (wave * core) ** 2
+    at, of = _phased(wave * at_x, wave * at_y), _phased(wave * x, wave * y)
+    total = np.empty((2, len(at_x)))
+    block = max(BLOCK // max(len(x), 1), 1)
+    for first in range(0, len(at_x), block):
+        rows = slice(first, first + block)
+        total[:, rows] = _kernels(at[:, rows], of, wave * core) @ sign
+    return strength * wave * total[0], strength * wave / 2 * total[1]
+
+
+def mutual_stress(
+    x: Array, y: Array, sign: Array, period: float, strength: float, core: float
+) -> tuple[Array, Array]:
+    """`pair_stress` of dislocations (n,) on one another, the inner loop of the dynamics.
+
+    Both components are odd in the distance, so each pair is worked out once.
+    """
+    wave = 2 * np.pi / period
+    places = _phased(wave * x, wave * y)
+    total = np.zeros((2, len(x)))
+    block = max(BLOCK // max(len(x), 1), 1)
+    for first in range(0, len(x), block):
+        rows, after = slice(first, first + block), slice(first + block, None)
+        kernels = _kernels(places[:, rows], places[:, first:], wave * core)
+        total[:, rows] += kernels @ sign[first:]
+        total[:, after] -= sign[rows] @ kernels[:, :, block:]
+    return strength * wave * total[0], strength * wave / 2 * total[1]
+
+
+def _phased(x: Array, y: Array) -> Array:
+    """x, cos(y) and sin(y) (3, n): cos and sin of all differences are products of the points' own."""
+    return np.array([x, np.cos(y), np.sin(y)])
+
+
+def _kernels(at: Array, of: Array, core: float) -> Array:
+    r"""xx over D 2 pi / L and xy over D pi / L (2, n, m) of `row_stress`, with M = 2 cosh X - 2 cos Y:
+
+    .. math::
+
+        -\sin Y \frac{M + 2 X \sinh X}{M^2}, \qquad
+        \frac{2 \pi x}{L} \frac{4 \cosh X \cos Y - 4}{M^2}
+
+    `at` (3, n) and `of` (3, m) are `_phased` places, lengths over L / (2 pi). A pair costs one exponential
+    and one root. The result stands in `_room` until the next call.
+    """
+    room = _room(at.shape[1], of.shape[1])
+    result, (cosine, spread, grown, cosh) = room[:2], room[2:]
+    normal, shear = result
+    np.matmul(2 * at[1:].T, of[1:], out=cosine)
+    np.matmul(np.stack([-at[2], at[1]], axis=1), of[1:], out=normal)
+    np.subtract.outer(at[0], of[0], out=shear)
+    np.multiply(shear, shear, out=spread)
+    spread += core**2
     np.sqrt(spread, out=spread)
-    decay = np.exp(-spread)
-    one = np.square(decay)
-    spread *= 1 - one
-    one += 1
-    decay2 = 2 * decay
-    below = one - decay2 * cosine
-    decay /= np.square(below)
-    sine *= decay
+    np.minimum(spread, FAR, out=spread)
+    np.exp(spread, out=grown)
+    np.reciprocal(grown, out=cosh)
+    cosh += grown  # twice cosh X
+    grown *= 2
+    grown -= cosh  # twice sinh X
+    spread *= grown
+    below = np.subtract(cosh, cosine, out=grown)
     spread += below
-    sine *= spread
-    one *= cosine
-    one -= decay2
-    one *= distance
-    one *= decay
-    return -strength * wave * (sine @ sign), strength * wave * (one @ sign)
+    normal *= spread
+    cosh *= cosine
+    cosh -= 4
+    shear *= cosh
+    below *= below
+    np.reciprocal(below, out=below)
+    result *= below
+    return result
+
+
+@lru_cache(maxsize=16)
+def _room(rows: int, columns: int) -> Array:
+    """Six arrays to compute in: asking for them anew at every call takes longer than filling them."""
+    return np.empty((6, rows, columns))
 
 
 def dipole_glide_stress(x: ArrayLike, height: float, strength: float, core: float = 0.0) -> Array:

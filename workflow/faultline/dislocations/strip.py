@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,11 @@ class Slab:
             raise ValueError(f"the wall at {self.wall} m is not between {self.left} and {self.right} m")
         if self.period <= 0 or self.harmonics < 1:
             raise ValueError("a slab needs a positive period and at least one harmonic")
+
+    @property
+    def area(self) -> float:
+        """Of one period, m2."""
+        return (self.right - self.left) * self.period
 
     @cached_property
     def wave(self) -> Array:
@@ -75,13 +81,22 @@ def amplitudes(slab: Slab, normal: Complex, shear: Complex) -> Complex:
     """
     square = slab.wave**2
     asked = np.stack([normal[0], -1j * shear[0], normal[1], -1j * shear[1]]) / square
-    return np.einsum("mpq,qm->pm", slab.inverse, asked)
+    return _solved(slab, asked)
 
 
 def waves(slab: Slab, depth: Array, y: Array) -> Complex:
-    """exp(-k (depth + i y)) (n, harmonics) at depths and y (n,), m: powers of the first harmonic."""
-    first = np.exp(-2 * np.pi / slab.period * (depth + 1j * y))
-    return np.multiply.accumulate(np.repeat(first[:, None], slab.harmonics, axis=1), axis=1)
+    """exp(-k (depth + i y)) (harmonics, n) at depths and y (n,), m.
+
+    Powers of the first harmonic: each round of products doubles how many there are.
+    """
+    table = np.empty((slab.harmonics, len(depth)), complex)
+    table[0] = np.exp(-2 * np.pi / slab.period * (depth + 1j * y))
+    have = 1
+    while have < slab.harmonics:
+        more = min(have, slab.harmonics - have)
+        np.multiply(table[:more], table[have - 1], out=table[have : have + more])
+        have += more
+    return table
 
 
 def dislocation_amplitudes(
@@ -92,16 +107,23 @@ def dislocation_amplitudes(
     The harmonics of `row_stress` at a distance d from the row, with r = sqrt(d^2 + a^2):
     sigma_xy = (2 pi D / L) d k exp(-k r) cos(k y), sigma_xx = -(2 pi D / L) (1 + k r) exp(-k r) sin(k y).
     """
+    n = len(x)
+    distance = np.stack([slab.left - x, slab.right - x])
+    spread = np.sqrt(distance**2 + core**2)
+    table = waves(slab, spread.ravel(), np.tile(y, 2))
     asked = np.empty((4, slab.harmonics), complex)
-    for side, surface in enumerate((slab.left, slab.right)):
-        distance = surface - x
-        spread = np.sqrt(distance**2 + core**2)
-        weights = np.stack([sign, sign * spread, sign * distance])
-        plain, by_spread, by_distance = weights @ waves(slab, spread, y)
+    for side in (0, 1):
+        weights = np.stack([sign, sign * spread[side], sign * distance[side]], axis=1)
+        plain, by_spread, by_distance = (table[:, side * n : (side + 1) * n] @ weights).T
         asked[2 * side] = plain + slab.wave * by_spread
         asked[2 * side + 1] = -slab.wave * by_distance
     front = 2j * np.pi * strength / (slab.period * slab.wave**2)
-    return front * np.einsum("mpq,qm->pm", slab.inverse, asked)
+    return front * _solved(slab, asked)
+
+
+def _solved(slab: Slab, asked: NDArray[Any]) -> Complex:
+    """A, B, C, D (4, harmonics) from phi and phi'/k on both surfaces, in the order of `Slab.inverse`."""
+    return (slab.inverse @ asked.T[:, :, None])[:, :, 0].T
 
 
 def correction_stress(slab: Slab, x: Array, y: Array, amplitude: Complex) -> tuple[Array, Array]:
@@ -109,10 +131,12 @@ def correction_stress(slab: Slab, x: Array, y: Array, amplitude: Complex) -> tup
 
     The sums over harmonics of k^2 phi exp(i k y) and k phi' exp(i k y), with the depths taken out.
     """
+    n = len(x)
     a, b, c, d = (amplitude * slab.wave**2).conj()
     left, right = x - slab.left, slab.right - x
-    near_a, near_b, near_bk = (waves(slab, left, y) @ np.stack([a, b, b * slab.wave], axis=1)).T
-    far_c, far_d, far_dk = (waves(slab, right, y) @ np.stack([c, d, d * slab.wave], axis=1)).T
+    table = waves(slab, np.concatenate([left, right]), np.tile(y, 2))
+    near_a, near_b, near_bk = np.stack([a, b, b * slab.wave]) @ table[:, :n]
+    far_c, far_d, far_dk = np.stack([c, d, d * slab.wave]) @ table[:, n:]
     phi = near_a + left * near_bk + far_c + right * far_dk
     slope = near_b - near_a - left * near_bk + far_c - far_d + right * far_dk
     return -phi.real, -slope.imag

@@ -234,7 +234,8 @@ def pairs() -> list[Row]:
         20.0,
         nucleation=False,
     )
-    d, a, end = free.strength, free.core_width, free.capture_distance
+    # met at the end of a step, a little closer than the capture distance
+    d, a, end = free.strength, free.core_width, history.events[0].separation
     time = ((start**2 - end**2) / 2 + a**2 * np.log(start / end)) / (2 * free.glide_mobility * d)
     sharp = replace(free, core_width=1e-3 * NM)
     height = 2 * NM

@@ -1,0 +1,25 @@
+"""What the scenarios of a dislocation study say together: statements, statistics, constants, status."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from faultline.dataset import read_dataset
+from faultline.dislocations.summary import status_of, summary
+from faultline.progress import run_script
+from faultline.statistics import write_statistics
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    files = {name: read_dataset(path) for name, path in zip(params.scenarios, input, strict=True)}
+    rows, statistics = summary(files, params.constants)
+    pd.DataFrame(rows).to_csv(output.statements, index=False)
+    write_statistics(statistics, Path(output.statistics))
+    pd.DataFrame(params.parameters).to_csv(output.parameters, index=False)
+    Path(output.status).write_text(json.dumps(status_of(files), indent=1))
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])
