@@ -13,6 +13,7 @@ from faultline.cracks.law import Floats, Ints
 from faultline.microstructure.particle import Particle
 
 FAILED_DAMAGE = 0.99
+SMALLEST_MOVE = 1e-6  # of the mean site fraction; less is rest
 
 Bools = NDArray[np.bool_]
 
@@ -89,6 +90,33 @@ def first_crack(failed_fractions: ArrayLike, smallest: float = 0.0) -> int | Non
     """Return the first index of a series (n_frames,) above `smallest`, None if nothing fails."""
     above = np.flatnonzero(np.asarray(failed_fractions) > smallest)
     return int(above[0]) if len(above) else None
+
+
+def cycle_ends(site_fraction: ArrayLike) -> Ints:
+    """Return the frames (n_cycles,) at which a discharge ends, from the mean site fraction (n_frames,)."""
+    step = np.diff(np.asarray(site_fraction, dtype=float))
+    moving = np.flatnonzero(np.abs(step) > SMALLEST_MOVE)
+    discharge = step[moving] > 0
+    last = discharge & ~np.append(discharge[1:], False)
+    return (moving[last] + 1).astype(np.int64)
+
+
+def growth_acceleration(damage: ArrayLike) -> float:
+    """Return late over early growth per cycle of damage (n_cycles,) at the ends of cycles, in any unit.
+
+    Mean damage grows steadily where the failed fraction grows by whole faces. Growth is counted from the end
+    of cycle 1, whose cracks are those of a pristine particle. Early and late are the first and the last third
+    of the cycles after it; above 1 damage speeds up, below 1 it dies down. NaN for fewer than four cycles or
+    where nothing grew, infinite where growth came late only.
+    """
+    growth = np.diff(np.asarray(damage, dtype=float))
+    third = len(growth) // 3
+    if third == 0:
+        return float("nan")
+    early, late = float(growth[:third].mean()), float(growth[-third:].mean())
+    if early <= 0:
+        return float("inf") if late > 0 else float("nan")
+    return late / early
 
 
 def _half_lengths(particle: Particle, kind: int | None) -> Floats:
