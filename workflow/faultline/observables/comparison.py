@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 MIN_SEEDS = 5
-HOLDS, DOES_NOT_HOLD, TOO_FEW_SEEDS, FAILED_RUNS = "holds", "does not hold", "too few seeds", "failed runs"
+HOLDS, DOES_NOT_HOLD, WITHIN_SPREAD = "holds", "does not hold", "within spread"
+TOO_FEW_SEEDS, FAILED_RUNS = "too few seeds", "failed runs"
+Sense = Literal["greater", "less"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Comparison:
     case: str
     control: str
     metric: str
-    expect: Literal["greater", "less"]
+    expect: Sense
     note: str = ""
 
 
@@ -67,53 +70,106 @@ def paired_values(metrics: Mapping[str, Mapping[str, Any]], test: Comparison) ->
     case, control = seed_runs(metrics, test.case), seed_runs(metrics, test.control)
     shared = sorted(case.keys() & control.keys())
     columns = {
-        "case": [_value(case[seed], test.metric) for seed in shared],
-        "control": [_value(control[seed], test.metric) for seed in shared],
+        "case": [run_value(case[seed], test.metric) for seed in shared],
+        "control": [run_value(control[seed], test.metric) for seed in shared],
     }
     return pd.DataFrame(columns, index=pd.Index(shared, name="seed"), dtype=float)
 
 
-def _value(run: Mapping[str, Any], metric: str) -> float:
+def run_value(run: Mapping[str, Any], metric: str) -> float:
+    """Return a metric of a run; NaN where the run failed or gave none."""
     value = run.get(metric, math.nan)
     return float(value) if run.get("status") == "ok" and value is not None else math.nan
 
 
+@dataclass(frozen=True)
+class Effect:
+    """Case minus control over paired samples; means and standard deviations (n - 1) are NaN without any."""
+
+    case_mean: float
+    control_mean: float
+    case_spread: float
+    control_spread: float
+    n: int
+
+    @property
+    def size(self) -> float:
+        """Mean of case minus control."""
+        return self.case_mean - self.control_mean
+
+    @property
+    def spread(self) -> float:
+        """The larger of the two standard deviations."""
+        return float(np.fmax(self.case_spread, self.control_spread))
+
+
+def effect_of(pairs: pd.DataFrame) -> Effect:
+    """Return the effect of pairs, columns `case` and `control`; a pair that lacks a value is left out."""
+    known = pairs.dropna()
+    mean, deviation = known.mean(), known.std(ddof=1)
+    return Effect(mean["case"], mean["control"], deviation["case"], deviation["control"], len(known))
+
+
+def judge(
+    effect: float, spread: float, expect: Sense, n: int, failed: int = 0, least: int = MIN_SEEDS
+) -> str:
+    """Return whether an effect has the expected sign and exceeds the spread of the samples.
+
+    Args:
+        effect: what is expected to be greater (or less) than zero.
+        spread: standard deviation of the samples, in the unit of the effect.
+        expect: expected sign.
+        n: number of samples; fewer than `least` are not judged.
+        failed: number of runs that ended without a value; one is enough to withhold the verdict, since
+            leaving it out would select among the seeds.
+        least: how many samples it takes.
+
+    Returns:
+        HOLDS, WITHIN_SPREAD (either sign, not larger than the spread), DOES_NOT_HOLD (the other sign),
+        TOO_FEW_SEEDS or FAILED_RUNS.
+    """
+    if failed:
+        return FAILED_RUNS
+    if n < least or math.isnan(effect):
+        return TOO_FEW_SEEDS
+    signed = effect if expect == "greater" else -effect
+    if abs(signed) <= spread:
+        return WITHIN_SPREAD
+    return HOLDS if signed > 0 else DOES_NOT_HOLD
+
+
+def failed_runs(metrics: Mapping[str, Mapping[str, Any]], *cases: str) -> int:
+    """Return how many runs of these cases ended badly."""
+    runs = [run for case in cases for run in seed_runs(metrics, case).values()]
+    return sum(run.get("status") != "ok" for run in runs)
+
+
 def _compare(metrics: Mapping[str, Mapping[str, Any]], test: Comparison) -> dict[str, Any]:
-    pairs = paired_values(metrics, test).dropna()
-    runs = [*seed_runs(metrics, test.case).values(), *seed_runs(metrics, test.control).values()]
-    failed = sum(run.get("status") != "ok" for run in runs)
-    mean, deviation = pairs.mean(), pairs.std(ddof=1)
-    effect, spread = mean["case"] - mean["control"], deviation.max()
+    found = effect_of(paired_values(metrics, test))
+    failed = failed_runs(metrics, test.case, test.control)
+    verdict = judge(found.size, found.spread, test.expect, found.n, failed)
     return {
         "name": test.name,
         "metric": test.metric,
         "case": test.case,
         "control": test.control,
-        "case_mean": mean["case"],
-        "control_mean": mean["control"],
-        "case_spread": deviation["case"],
-        "control_spread": deviation["control"],
-        "spread": spread,
-        "effect": effect,
-        "effect_over_spread": _ratio(effect, spread),
-        "n_seeds": len(pairs),
+        "case_mean": found.case_mean,
+        "control_mean": found.control_mean,
+        "case_spread": found.case_spread,
+        "control_spread": found.control_spread,
+        "spread": found.spread,
+        "effect": found.size,
+        "effect_over_spread": effect_over_spread(found.size, found.spread),
+        "n_seeds": found.n,
         "n_failed": failed,
         "expected": test.expect,
-        "verdict": _verdict(test, effect, spread, len(pairs), failed),
+        "verdict": DOES_NOT_HOLD if verdict == WITHIN_SPREAD else verdict,
         "note": test.note,
     }
 
 
-def _ratio(effect: float, spread: float) -> float:
+def effect_over_spread(effect: float, spread: float) -> float:
+    """Return effect / spread; infinite where samples do not differ, NaN where nothing does."""
     if spread == 0:
         return math.copysign(math.inf, effect) if effect else math.nan
     return effect / spread
-
-
-def _verdict(test: Comparison, effect: float, spread: float, n_seeds: int, failed: int) -> str:
-    if failed:
-        return FAILED_RUNS
-    if n_seeds < MIN_SEEDS:
-        return TOO_FEW_SEEDS
-    signed = effect if test.expect == "greater" else -effect
-    return HOLDS if signed > spread else DOES_NOT_HOLD

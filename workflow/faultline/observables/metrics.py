@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from faultline.cracks.statistics import cycle_ends, growth_acceleration
 from faultline.dataset import read_dataset
 from faultline.errors import UserError
 from faultline.microstructure import Particle, particle_from_dataset
@@ -70,11 +71,14 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "max_opening": Metric("widest opening", "nm", 1e9),
         "fracture_energy": Metric("fracture energy per depth", "µJ/m", 1e6),
         "viscous_share": Metric("viscous work over fracture energy", "%", 100),
+        "fade_acceleration": Metric("late over early growth of mean damage per cycle"),
     },
     "exposure": {
         "layer_thickness": Metric("mean air-formed layer", "nm", 1e9),
         "residual_alkali_wt_percent": Metric("residual alkali", "wt %"),
         "alkali_lost_fraction": Metric("alkali lost to air", "%", 100),
+        "alkali_returned_fraction": Metric("lost alkali that drying gives back", "%", 100),
+        "binder_adhesion_index": Metric("adhesion of the binder against a clean powder (index)"),
         "mean_proton_fraction": Metric("mean proton fraction", "%", 100),
         "max_proton_fraction": Metric("highest proton fraction", "%", 100),
         "max_mismatch_strain": Metric("largest mismatch strain", "%", 100),
@@ -87,6 +91,20 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "surface_layer_thickness": Metric("mean reconstructed layer, outer surface", "nm", 1e9),
         "transition_metal_loss": Metric("transition metal lost", "%", 100),
         "alkali_loss": Metric("alkali lost to electrolyte", "%", 100),
+    },
+    "activation": {
+        "dislocation_density_before": Metric("mean dislocation density before", "1e12/m²", 1e-12),
+        "dislocation_density_after": Metric("mean dislocation density after", "1e12/m²", 1e-12),
+        "increase_near_interfaces": Metric(
+            "new dislocations within an element of boundaries, fronts", "%", 100
+        ),
+        "area_near_interfaces": Metric("area within an element of boundaries, fronts", "%", 100),
+        "stacking_fault_probability_before": Metric("mean stacking-fault probability before", "%", 100),
+        "stacking_fault_probability_after": Metric("mean stacking-fault probability after", "%", 100),
+        "lattice_change_a": Metric("mean a at the end against the start", "%", 100),
+        "lattice_change_c": Metric("mean c at the end against the start", "%", 100),
+        "lattice_swing_a": Metric("largest change of mean a", "%", 100),
+        "lattice_swing_c": Metric("largest change of mean c", "%", 100),
     },
 }
 METRICS = {name: entry for entries in STAGE_METRICS.values() for name, entry in entries.items()}
@@ -141,7 +159,13 @@ def crack_metrics(cracks: xr.Dataset, particle: Particle) -> dict[str, float]:
         "max_opening": _largest(cracks["opening"]) if particle.n_interfaces else 0.0,
         "fracture_energy": energy,
         "viscous_share": viscous / energy if energy > 0 else math.nan,
+        "fade_acceleration": _acceleration(cracks, particle),
     }
+
+
+def _acceleration(cracks: xr.Dataset, particle: Particle) -> float:
+    damaged_length = cracks["damage"].values @ particle.interface_length
+    return growth_acceleration(damaged_length[cycle_ends(cracks["frame_mean_site_fraction"].values)])
 
 
 def exposure_metrics(exposure: xr.Dataset, particle: Particle) -> dict[str, float]:
@@ -152,7 +176,10 @@ def exposure_metrics(exposure: xr.Dataset, particle: Particle) -> dict[str, floa
     return {
         "layer_thickness": mean_over(particle.surface_length, exposure["layer_thickness"].values),
         "residual_alkali_wt_percent": float(exposure.attrs.get("residual_alkali_wt_percent", math.nan)),
-        "alkali_lost_fraction": float(exposure.attrs.get("alkali_lost_fraction", math.nan)),
+        **{
+            name: float(exposure.attrs.get(name, math.nan))
+            for name in ("alkali_lost_fraction", "alkali_returned_fraction", "binder_adhesion_index")
+        },
         "mean_proton_fraction": mean_over(area, protons),
         "max_proton_fraction": float(protons.max()),
         "max_mismatch_strain": float(np.abs(exposure["mismatch_strain"].values).max()),
@@ -175,16 +202,28 @@ def interface_metrics(interface: xr.Dataset, particle: Particle) -> dict[str, fl
     }
 
 
+def activation_metrics(activation: xr.Dataset, particle: Particle) -> dict[str, float]:
+    """Return what the block of cycles did to dislocations, faults and the mean lattice; NaN if left out."""
+    return {name: float(activation.attrs.get(name, math.nan)) for name in STAGE_METRICS["activation"]}
+
+
 READERS: dict[str, Callable[[xr.Dataset, Particle], dict[str, float]]] = {
     "exposure": exposure_metrics,
     "cycling": cycling_metrics,
     "cracks": crack_metrics,
     "interface": interface_metrics,
+    "activation": activation_metrics,
 }
 
 
 def case_metrics(
-    microstructure: Path, defects: Path, exposure: Path, cycling: Path, cracks: Path, interface: Path
+    microstructure: Path,
+    defects: Path,
+    exposure: Path,
+    cycling: Path,
+    cracks: Path,
+    interface: Path,
+    activation: Path | None = None,
 ) -> dict[str, Any]:
     """Return every number of a case and the status of every stage, for metrics.json.
 
@@ -195,6 +234,7 @@ def case_metrics(
         UserError: a file is missing, damaged or not one of ours.
     """
     paths = dict(zip(STAGES, (microstructure, defects, exposure, cycling, cracks, interface), strict=True))
+    paths |= {"activation": activation} if activation else {}
     particle: Particle | None = None
     result: dict[str, Any] = {"status": "ok", "status_message": ""}
     for stage, path in paths.items():

@@ -1,0 +1,52 @@
+"""What documents state beside what this study computed, with a verdict for each claim."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from faultline.config.claims import ClaimSettings
+from faultline.observables.claims import Numbers, claim_rows, claim_table
+from faultline.observables.metrics import read_metrics
+from faultline.progress import run_script
+from faultline.provenance import OK
+from faultline.statistics import Statistic, read_statistics
+
+
+def main(input: Any, output: Any, params: Any) -> None:
+    claims = [ClaimSettings.model_validate(claim) for claim in params.claims]
+    numbers = Numbers(
+        metrics={
+            case: read_metrics(Path(path)) for case, path in zip(params.cases, input.metrics, strict=True)
+        },
+        dislocations=_statistics(params.dislocations, input.dislocations),
+        thresholds=_statistics(params.thresholds, input.thresholds),
+        statements={
+            run: _held(Path(path)) for run, path in zip(params.dislocations, input.statements, strict=True)
+        },
+        failed=[
+            run
+            for run, path in zip(params.dislocations, input.status, strict=True)
+            if json.loads(Path(path).read_text(encoding="utf-8"))["status"] != OK
+        ],
+        given=params.given,
+    )
+    rows = claim_rows(claims, numbers)
+    claim_table(rows).to_csv(output.table, index=False)
+    pd.DataFrame(rows).to_csv(output.details, index=False)
+
+
+def _statistics(names: Iterable[str], paths: Iterable[str]) -> dict[str, dict[str, Statistic]]:
+    return {name: read_statistics(Path(path)) for name, path in zip(names, paths, strict=True)}
+
+
+def _held(path: Path) -> dict[str, bool]:
+    """Whether each statement of a dislocations run holds."""
+    rows = pd.read_csv(path)
+    return dict(zip(rows["name"], rows["holds"].astype(bool), strict=True))
+
+
+if __name__ == "__main__":
+    run_script(main, globals()["snakemake"])
