@@ -20,7 +20,10 @@ include: "workflow/rules/interface.smk"
 include: "workflow/rules/observables.smk"
 include: "workflow/rules/verification.smk"
 include: "workflow/rules/benchmarks.smk"
+include: "workflow/rules/thresholds.smk"
+include: "workflow/rules/dislocations.smk"
 include: "workflow/rules/reports.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/gate.smk"
 include: "workflow/rules/vtu.smk"
 
@@ -32,6 +35,9 @@ localrules:
     vtu,
     manifest,
     comparisons,
+    threshold_study,
+    claims,
+    claims_table,
     verify,
     verification_table,
     verification_gate,
@@ -46,11 +52,18 @@ rule verify:
         VERIFICATION_REPORT,
 
 
+rule claims:
+    input:
+        rules.claims_table.output if STUDY.claims else [],
+        CLAIMS_REPORTS,
+
+
 rule all:
     default_target: True
     input:
         REPORTS,
         rules.comparisons.output,
+        rules.claims.input,
         rules.gate.output,
         rules.verify.input if STUDY.settings.verify else [],
 
@@ -58,6 +71,7 @@ rule all:
 rule reports:
     input:
         REPORTS,
+        CLAIMS_REPORTS,
 
 
 rule bench:
@@ -71,7 +85,7 @@ rule vtu:
 
 
 onsuccess:
-    print(closing_words(REPORTS), file=sys.stderr)
+    print(closing_words(REPORTS + CLAIMS_REPORTS), file=sys.stderr)
 
 
 onerror:

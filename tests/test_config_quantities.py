@@ -141,7 +141,7 @@ def test_any_sentence_is_read_or_refused_with_the_allowed_ones(text):
     except ValueError as refusal:
         assert all(sentence in str(refusal) for sentence in ALLOWED_SENTENCES)
     else:
-        assert step.kind in ("current", "voltage", "rest")
+        assert step.kind in ("current", "voltage", "rest", "thermal")
 
 
 @pytest.mark.parametrize("sentence", ALLOWED_SENTENCES)

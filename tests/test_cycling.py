@@ -16,9 +16,9 @@ from faultline.config.loader import load_study
 from faultline.config.protocol import parse_step
 from faultline.config.slices import stage_slice
 from faultline.config.stage import from_slice
-from faultline.cycling.files import crack_evolution, particle_model
 from faultline.cycling.mechanics import BondedMechanics
 from faultline.cycling.run import Cycler, Settings
+from faultline.cycling.setup import crack_evolution, particle_model
 from faultline.errors import NotConverged
 from faultline.materials import Material, material_from_settings
 from faultline.materials.particle_model import FARADAY, ParticleModel
@@ -116,8 +116,9 @@ def test_what_a_stage_is_given_suffices_for_its_model(name: str) -> None:
     particle = build_particle(case.settings.microstructure, case.seed, ROOT)
     interfaces, cells = np.ones(particle.n_interfaces), np.zeros((particle.n_cells, 6))
     factors = {"strength_factor": ("interface", interfaces), "toughness_factor": ("interface", interfaces)}
+    shift = {"site_fraction_shift": ("cell", np.zeros(particle.n_cells))}
     inputs = {
-        "defects": xr.Dataset({"residual_strain": (("cell", "voigt"), cells)} | factors),
+        "defects": xr.Dataset({"residual_strain": (("cell", "voigt"), cells)} | factors | shift),
         "exposure": xr.Dataset({"mismatch_strain": (("cell", "voigt"), cells)} | factors),
     }
     for stage in ("cycling", "cracks"):

@@ -20,10 +20,10 @@ from faultline.config.stage import from_slice
 from faultline.cracks import FractureModel
 from faultline.cracks.evolution import CrackEvolution
 from faultline.cycling import transport
-from faultline.cycling.files import crack_evolution, particle_model
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
 from faultline.cycling.run import Cycler, Settings
+from faultline.cycling.setup import crack_evolution, particle_model
 from faultline.defects import defects_dataset, generate_defects
 from faultline.defects.files import defects_from_dataset
 from faultline.exposure import exposure_dataset, unexposed

@@ -110,8 +110,10 @@ def test_every_script_has_a_hash_of_its_own() -> None:
 
 def test_the_plots_do_not_reach_into_the_simulation() -> None:
     plots = provenance.LIBRARY / "plots"
+    drawing = {"dislocations_animation.py"}
     for script in (provenance.ROOT / "workflow/scripts").glob("*.py"):
-        assert not any(plots in file.parents for file in import_closure(script)), script
+        reached = any(plots in file.parents for file in import_closure(script))
+        assert script.name in drawing or not reached, script
 
 
 def test_settings_hash_ignores_the_order_of_keys() -> None:

@@ -20,7 +20,8 @@ from faultline.config.slices import stage_slice
 from faultline.config.stage import from_slice
 from faultline.cracks import CohesiveProperties, FractureModel
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
-from faultline.cycling.files import cycle, particle_model
+from faultline.cycling.files import cycle
+from faultline.cycling.setup import particle_model
 from faultline.errors import UserError
 from faultline.materials import FARADAY
 from faultline.materials.particle_model import ParticleModel, PassiveLayer

@@ -1,6 +1,6 @@
 # What the engines cost against peers. The groups are modules of faultline.benchmarks.
 BENCHMARK = f"{BENCHMARKS}/groups/{{group}}.csv"
-BENCHMARK_GROUPS = ["accuracy", "fracture", "charge", "growth"]
+BENCHMARK_GROUPS = ["accuracy", "fracture", "charge", "dislocations", "growth"]
 
 
 rule benchmark_group:

@@ -17,8 +17,9 @@ os.environ.update(PYTHONPATH=LIBRARY_PATH)
 sys.path.insert(0, LIBRARY_PATH)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+from faultline.config.claims import given_values
 from faultline.config.loader import load_study
-from faultline.config.slices import stage_slice
+from faultline.config.slices import stage_slice, threshold_slice
 from faultline.config.sources import material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
@@ -31,9 +32,11 @@ STAGES = [
     "cycling",
     "cracks",
     "interface",
+    "activation",
     "observables",
 ]
-REPORTED = [stage for stage in STAGES if stage != "condensed"]  # what the reports read
+UNREPORTED = ("condensed", "activation")  # what no report reads
+REPORTED = [stage for stage in STAGES if stage not in UNREPORTED]
 DEFAULT_STUDY = ROOT / "config" / "config.yaml"
 
 
@@ -99,12 +102,24 @@ wildcard_constraints:
     elasticity="[0-9a-f]{8}",
 
 
-def image_of(wildcards):
-    """The user's label image that a particle is made from, if there is one."""
-    image = SLICES["microstructure"][OWNERS[wildcards.key]]["microstructure"].get(
-        "image"
-    )
-    return [image["file"]] if image else []
+def measured_of(wildcards):
+    """What of the user's a particle is made from: a label image, a table of orientations."""
+    geometry = SLICES["microstructure"][OWNERS[wildcards.key]]["microstructure"]
+    table = geometry["grains"].get("orientation_table")
+    image = geometry.get("image")
+    return [*([image["file"]] if image else []), *([table] if table else [])]
+
+
+def strain_map_of(wildcards):
+    """The user's map of microstrain, if there is one."""
+    given = CASES[wildcards.case].settings.defects.microstrain.map
+    return given.file if given else []
+
+
+def activation_statistics_of(wildcards):
+    """Statistics of the dislocations run that the case takes the retained share from, if it names one."""
+    name = CASES[wildcards.case].settings.defects.activation.statistics
+    return f"{RESULTS}/dislocations/{name}/statistics.json" if name else []
 
 
 def microstructure_of(wildcards):
@@ -158,10 +173,28 @@ def stage_file(name, stage):
         "defects": f"{CASE}/defects.nc",
         "exposure": f"{CASE}/exposure.nc",
         "condensed": CONDENSED,
+        "activation": f"{BLOCK}/defects.nc",
         "observables": f"{CASE}/metrics.json",
     }.get(stage, f"{BLOCK}/{stage}.nc")
     found = {"key": PARTICLES[name], "elasticity": ELASTICITIES[name]}
     return pattern.format(case=name, first=1, last=last, **found)
+
+
+THRESHOLDS = {study.name: study for study in STUDY.thresholds}
+THRESHOLD_SLICES = {name: threshold_slice(study) for name, study in THRESHOLDS.items()}
+THRESHOLD = f"{RESULTS}/study/thresholds/{{threshold}}"
+THRESHOLD_RUNS = expand(f"{THRESHOLD}.nc", threshold=THRESHOLDS)
+
+
+def threshold_parts(wildcards):
+    """Files of all groups of seeds of a study."""
+    groups = THRESHOLDS[wildcards.threshold].settings.groups
+    return [
+        f"{THRESHOLD}/seeds-{group[0]}-{group[-1]}.nc".format(
+            threshold=wildcards.threshold
+        )
+        for group in groups
+    ]
 
 
 METRICS = [stage_file(name, "observables") for name in CASES]
@@ -173,6 +206,16 @@ def manifest_of_study():
         "study": {"title": STUDY.settings.title, "file": STUDY.file},
         "plots": STUDY.settings.plots.model_dump(),
         "comparisons": f"{RESULTS}/study/comparisons.csv",
+        "thresholds": [
+            {
+                "name": study.name,
+                "title": study.settings.title,
+                "case": study.settings.case,
+                "runs": f"{RESULTS}/study/thresholds/{study.name}.nc",
+                "statistics": f"{RESULTS}/study/thresholds/{study.name}.json",
+            }
+            for study in STUDY.thresholds
+        ],
         "cases": [manifest_of_case(case) for case in STUDY.cases],
     }
 
@@ -193,6 +236,23 @@ def manifest_of_case(case):
         "files": {"metrics": files.pop("observables"), **files},
         "parameters": material_values(case.material),
     }
+
+
+def claimed_cases():
+    """Cases of this study, all their seeds, that claims name."""
+    computed = [claim.computed for claim in STUDY.claims if claim.computed]
+    named = {name for found in computed for name in (found.case, found.control)}
+    ways = {
+        case.id: {case.name, case.id.removesuffix(f".s{case.seed}")}
+        for case in STUDY.cases
+    }
+    return [name for name, known in ways.items() if known & named]
+
+
+def claimed_runs(stage):
+    """Runs of the nanoscale or threshold studies of this study that claims name."""
+    named = {getattr(claim.computed, stage) for claim in STUDY.claims if claim.computed}
+    return [run.name for run in getattr(STUDY, stage) if run.name in named]
 
 
 def closing_words(reports):

@@ -2,6 +2,7 @@
 rule gate:
     input:
         METRICS,
+        DISLOCATION_STATUS,
     output:
         f"{RESULTS}/study/gate.txt",
     log:
@@ -11,7 +12,7 @@ rule gate:
     conda:
         "../../envs/faultline.yaml"
     params:
-        cases=list(CASES),
+        cases=[*CASES, *(f"dislocations of {nano}" for nano in DISLOCATION_STUDIES)],
         code=code_of("scripts/gate.py"),
     message:
         "gate: did every case end well?"

@@ -6,6 +6,7 @@ rule observables:
         cycling=lambda wildcards: stage_file(wildcards.case, "cycling"),
         cracks=lambda wildcards: stage_file(wildcards.case, "cracks"),
         interface=lambda wildcards: stage_file(wildcards.case, "interface"),
+        activation=lambda wildcards: stage_file(wildcards.case, "activation"),
     output:
         f"{CASE}/metrics.json",
     log:

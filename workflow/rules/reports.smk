@@ -1,6 +1,6 @@
-NOTEBOOKS = ["cycling", "cracks", "environment"]
+NOTEBOOKS = ["cycling", "cracks", "defects", "environment"]
 REPORT = f"{RESULTS}/study/reports/{{report}}"
-REPORTS = expand(f"{REPORT}.html", report=NOTEBOOKS)
+REPORTS = [*expand(f"{REPORT}.html", report=NOTEBOOKS), *DISLOCATION_REPORTS]
 
 
 rule manifest:
@@ -27,6 +27,9 @@ rule report_notebook:
         manifest=rules.manifest.output[0],
         files=[stage_file(name, stage) for name in CASES for stage in REPORTED],
         tables=rules.comparisons.output,
+        thresholds=lambda wildcards: (
+            THRESHOLD_RUNS if wildcards.report == "defects" else []
+        ),
         verified=rules.verification_gate.output if STUDY.settings.verify else [],
     output:
         notebook=f"{REPORT}.ipynb",

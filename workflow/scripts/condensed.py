@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from faultline.cycling.files import condensed
+from faultline.cycling.setup import condensed
 from faultline.progress import run_script
 from faultline.stage import run_stage
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from faultline.cycling.files import crack
+from faultline.cycling.cracking import crack
 from faultline.progress import run_script
 from faultline.stage import run_stage
 

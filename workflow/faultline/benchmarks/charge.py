@@ -19,7 +19,9 @@ from faultline.benchmarks.rows import Goal, Row, row, timed
 from faultline.config.loader import load_study
 from faultline.config.slices import stage_slice
 from faultline.config.stage import StageSettings, from_slice
-from faultline.cycling.files import crack, cycle, particle_model
+from faultline.cycling.cracking import crack
+from faultline.cycling.files import cycle
+from faultline.cycling.setup import particle_model
 from faultline.dataset import read_dataset, write_dataset
 from faultline.defects import defects_dataset, generate_defects
 from faultline.exposure import unexposed
@@ -36,10 +38,13 @@ PEER_AT = (1 / 6, 1 / 2, 5 / 6)  # of the frames, where a step of the peer is ti
 
 
 WHY_NOT_FASTER = (
-    "every coupled pass factorises the transport matrix anew and finds a cracked equilibrium; "
-    "the peer does neither"
+    "a step takes three coupled passes; each finds a cracked equilibrium, which "
+    "the peer leaves out, and evaluates laws and stencils at all points"
 )
-WHY_NOT_PURER = "laws at all points, stencils and FiPy's matrix building are array code outside the solvers"
+WHY_NOT_PURER = (
+    "kept factors and condensed blocks leave little algebra; laws at all points, stencils and FiPy's matrix "
+    "building are array code outside the solvers"
+)
 
 
 @dataclass(frozen=True)

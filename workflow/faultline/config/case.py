@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from faultline.config.claims import ClaimSettings
+from faultline.config.dislocations import Dislocations
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -15,6 +17,7 @@ from faultline.config.models import (
     StudySettings,
 )
 from faultline.config.protocol import Step
+from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath, Origin, nearest
 from faultline.errors import UserError
 
@@ -38,6 +41,10 @@ class Case:
     electrolyte: ElectrolyteSettings | None
     steps: tuple[Step, ...]
     image_sha256: str | None
+    orientation_sha256: str | None
+    """Hash of the table of measured orientations, where there is one."""
+    map_sha256: str | None
+    """Hash of the measured map of microstrain, where there is one."""
     origins: Mapping[str, Mapping[KeyPath, Origin]]
     """Origins by part: "case", "material", "shell", "environment", "electrolyte", "protocol"."""
 
@@ -74,6 +81,15 @@ def interlayer_change(table: LatticeTable, initial_site_fraction: float) -> floa
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """A threshold study and the case whose particle it cracks, with the study's overrides."""
+
+    name: str
+    settings: ThresholdSettings
+    case: Case
+
+
+@dataclass(frozen=True)
 class Study:
     """A study file with all its cases."""
 
@@ -81,6 +97,9 @@ class Study:
     file: str
     root: Path
     cases: tuple[Case, ...]
+    claims: tuple[ClaimSettings, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    dislocations: tuple[Dislocations, ...] = ()
 
     @property
     def results(self) -> Path:

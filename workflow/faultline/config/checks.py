@@ -3,15 +3,19 @@
 Every check yields (part, key path, message); the part ("case", "material", "shell") tells whose key it is.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from faultline.config.case import Case
 from faultline.config.models import MaterialSettings
+from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath
 
 Finding = tuple[str, KeyPath, str]
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
+MAP_SUFFIXES = (".npy", ".tif", ".tiff", ".csv")
+LARGEST_FAULT_PROBABILITY = 0.5  # beyond it the faulted stacking is the rule and the other one the fault
 ELEMENTS_IN_COHESIVE_ZONE = 3  # Turon et al., Eng. Fract. Mech. 74 (2007) 1665: three elements at least
 ELEMENTS_IN_FRONT = 4
 _CORE_NEEDS = (
@@ -27,6 +31,29 @@ _CORE_NEEDS = (
     "lattice",
     "ocv",
 )
+
+
+def check_threshold(study: ThresholdSettings, case: Case) -> Iterator[tuple[str, str]]:
+    """Key and message of what a threshold study asks of its case and cannot have."""
+    start = case.material.initial_site_fraction.value
+    low = max(case.material.lattice.site_fraction[0], case.material.ocv.site_fraction[0])
+    if not low <= study.last_site_fraction < start:
+        yield (
+            "last_site_fraction",
+            f"{study.last_site_fraction:g} is not on the way of a charge; allowed: from {low:g}, where the "
+            f"tables end, to below {start:g}, the initial site fraction",
+        )
+    geometry = case.settings.microstructure
+    if geometry.shape != "image" and geometry.grains.count == 1 and geometry.basal_planes is None:
+        yield "case", f"the particle of '{study.case}' has no interface that could fail"
+    if not geometry.grains.tilt_out_of_plane:
+        yield (
+            "case",
+            "residual strain shears out of the section; set `overrides.microstructure.grains."
+            "tilt_out_of_plane: true`",
+        )
+    if case.environment is not None:
+        yield "case", f"'{study.case}' was stored in a gas; name a case without `exposure.environment`"
 
 
 def missing_blocks(case: Case) -> Iterator[Finding]:
@@ -141,6 +168,17 @@ def cutoffs_lie_in_the_ocv_table(case: Case) -> Iterator[Finding]:
                 yield "case", ("protocol",), f"'{step.text}': {voltage:g} V lies outside {allowed}"
 
 
+def heat_is_known(case: Case) -> Iterator[Finding]:
+    """A thermal step needs the material's `heat` block; cycling does not carry out such steps yet."""
+    for step in case.steps:
+        if step.kind != "thermal":
+            continue
+        if case.material.heat is None:
+            yield "material", ("heat",), f"is missing; case {case.name} has the step '{step.text}'"
+        message = f"'{step.text}': cycling cannot carry out thermal steps yet; leave the step out"
+        yield "case", ("protocol",), message
+
+
 def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
     """A gas acts over a time."""
     exposure = case.settings.exposure
@@ -148,6 +186,8 @@ def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
         yield "case", ("exposure", "duration"), "is missing; an environment acts over a time, such as 48 h"
     if exposure.environment is None and exposure.duration:
         yield "case", ("exposure", "duration"), "is given without an environment; name a gas or leave it out"
+    if exposure.environment is None and exposure.drying is not None:
+        yield "case", ("exposure", "drying"), "is given without an environment; name a gas or leave it out"
 
 
 def front_is_resolved(case: Case) -> Iterator[Finding]:
@@ -189,17 +229,61 @@ def numbers_fit_the_law(case: Case) -> Iterator[Finding]:
             yield "case", ("cracks", "penalty_stiffness"), message
 
 
+def defects_fit_the_mesh(case: Case) -> Iterator[Finding]:
+    """A field that varies faster than the elements are wide would be noise of the mesh."""
+    size, defects = case.settings.microstructure.element_size, case.settings.defects.resolved
+    strain, segregation = defects.microstrain, defects.segregation
+    strained = strain.amplitude > 0 or defects.dislocations.density > 0 or strain.map is not None
+    lengths = {
+        ("microstrain", "correlation_length"): strain.correlation_length if strained else size,
+        ("microstrain", "cluster_size"): strain.cluster_size
+        if strained and strain.arrangement == "clustered"
+        else size,
+        ("segregation", "correlation_length"): segregation.correlation_length
+        if segregation.amplitude > 0
+        else size,
+    }
+    for path, length in lengths.items():
+        if length < size * (1 - 1e-9):
+            message = f"{_um(length)} is finer than the elements; allowed: at least {_um(size)}, element_size"
+            yield "case", ("defects", *path), message
+
+
+def defect_shares_are_possible(case: Case) -> Iterator[Finding]:
+    """A share of mean m between 0 and 1 can spread by sqrt((1 - m) / m) of itself at most."""
+    defects = case.settings.defects.resolved
+    if defects.under_sintered.share >= 1:
+        message = "100 % leaves a particle without any bond; allowed: below 100 %"
+        yield "case", ("defects", "under_sintered", "share"), message
+    drawn = {
+        ("stacking_faults", "probability"): (LARGEST_FAULT_PROBABILITY, defects.stacking_faults.spread),
+        ("porosity", "fraction"): (0.9, defects.porosity.spread),
+    }
+    for (block, key), (largest, spread) in drawn.items():
+        mean = getattr(getattr(defects, block), key)
+        if mean > largest:
+            message = f"{100 * mean:g} % is too much; allowed: at most {100 * largest:g} %"
+            yield "case", ("defects", block, key), message
+        elif mean > 0 and spread**2 * mean >= 1 - mean:
+            allowed = f"allowed: below {math.sqrt((1 - mean) / mean):.2g}"
+            message = f"a share of {100 * mean:g} % cannot spread by {spread:g} of itself; {allowed}"
+            yield "case", ("defects", block, "spread"), message
+
+
 Check = Callable[[Case], Iterator[Finding]]
 _SHAPE_CHECKS: tuple[Check, ...] = (
     shape_has_its_keys,
     shell_is_thinner_than_the_particle,
     exposure_has_a_duration,
+    defects_fit_the_mesh,
+    defect_shares_are_possible,
 )
 _CHECKS: tuple[Check, ...] = (
     glide_is_known,
     initial_state_is_in_the_tables,
     elements_are_small_enough,
     cutoffs_lie_in_the_ocv_table,
+    heat_is_known,
     front_is_resolved,
     numbers_fit_the_law,
 )
@@ -216,13 +300,13 @@ def check_case(case: Case) -> Iterator[Finding]:
             yield from check(case)
 
 
-def image_problem(file: str, root: Path) -> str | None:
-    """What is wrong with an image's name, or None."""
+def file_problem(file: str, root: Path, what: str, suffixes: tuple[str, ...]) -> str | None:
+    """What is wrong with the name of a user's file ("an image"), or None."""
     path = (root / file).resolve()
     if not path.is_relative_to(root.resolve()):
         return f"'{file}' lies outside the project folder; copy it into the project"
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        return f"'{file}' is not an image; allowed: {', '.join(IMAGE_SUFFIXES)}"
+    if path.suffix.lower() not in suffixes:
+        return f"'{file}' is not {what}; allowed: {', '.join(suffixes)}"
     return None if path.is_file() else f"there is no file '{file}' in the project folder"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from faultline.config.case import Case
-from faultline.config.models import LatticeTable, OcvTable, Sourced
+from faultline.config.estimates import DefectConstants, Estimate, SynthesisConstants, estimates
+from faultline.config.models import DefectSettings, LatticeTable, OcvTable, Sourced
 from faultline.config.tree import KeyPath, dotted
 from faultline.config.validation import quantity_of
 
@@ -25,8 +26,9 @@ class Entry:
 
 def describe(case: Case) -> list[Entry]:
     """All values of a case: its own keys, then those of its materials and environments."""
+    defects = case.settings.defects
     parts = {
-        "case": case.settings,
+        "case": case.settings.model_copy(update={"defects": _in_full(defects)}),
         "material": case.material,
         "shell": case.shell,
         "environment": case.environment,
@@ -39,7 +41,22 @@ def describe(case: Case) -> list[Entry]:
     for part, settings in parts.items():
         if settings is not None:
             entries += _entries(case, part, settings, ())
+    constants = [DefectConstants(), *([SynthesisConstants()] if defects.synthesis else [])]
+    for block in constants:
+        entries += [
+            Entry(f"defects: {e.name}", e.text, "faultline", e.status, f"{e.source}; {_range_text(e)}")
+            for e in estimates(block)
+        ]
     return entries
+
+
+def _in_full(defects: DefectSettings) -> DefectSettings:
+    """What is written, and what follows from it."""
+    return defects.resolved.model_copy(update={"synthesis": defects.synthesis})
+
+
+def _range_text(constant: Estimate) -> str:
+    return "plausible: {:g} to {:g}".format(*constant.range)
 
 
 def _entries(case: Case, part: str, block: BaseModel, path: KeyPath) -> Iterator[Entry]:
@@ -64,7 +81,11 @@ def _entries(case: Case, part: str, block: BaseModel, path: KeyPath) -> Iterator
 
 def _origin(case: Case, part: str, path: KeyPath) -> str:
     known = case.origins[part].get(path)
-    return str(known) if known else "default"
+    if known:
+        return str(known)
+    follows = case.settings.defects.synthesised if part == "case" else {}
+    here = {("defects", block, key) for block, keys in follows.items() for key in keys}
+    return "defects.synthesis" if path in here else "default"
 
 
 def _text(field: Any, value: Any) -> str:

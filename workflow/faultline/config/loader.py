@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from faultline.config import tables
-from faultline.config.case import Case, Study
-from faultline.config.checks import check_case, image_problem
+from faultline.config.case import Case, Study, Threshold
+from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES, check_case, check_threshold, file_problem
+from faultline.config.claims import ClaimSettings, Known, check_parameters, read_claims
+from faultline.config.dislocations import Dislocations, DislocationSettings
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -24,6 +26,7 @@ from faultline.config.models import (
     StudySettings,
 )
 from faultline.config.protocol import Step, parse_step
+from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath, Origin, Problems, Tree, merge, nearest, read_yaml
 from faultline.config.validation import model_of, quantity_of, validate
 from faultline.quantities import Quantity
@@ -92,7 +95,10 @@ class _Loader:
         if settings is None:
             return None
         self._check_comparisons(settings, tree)
-        return Study(settings, shown, self.root, tuple(cases))
+        self._check_statistics(settings, cases)
+        thresholds, dislocations = self._thresholds(settings, tree), self._dislocations(settings, tree)
+        claims = self._claims(settings, tree, cases, dislocations)
+        return Study(settings, shown, self.root, tuple(cases), claims, thresholds, dislocations)
 
     # ---- files
 
@@ -193,7 +199,9 @@ class _Loader:
         gas = self._environment(tree, ("exposure", "environment"), GasSettings, parts)
         electrolyte = self._environment(tree, ("interface", "electrolyte"), ElectrolyteSettings, parts)
         steps = self._steps(tree, parts)
-        image = self._image(tree)
+        image = self._hashed(tree, ("microstructure", "image", "file"), "an image", IMAGE_SUFFIXES)
+        table = self._hashed(tree, ("microstructure", "grains", "orientation_table"), "a table", (".csv",))
+        strain_map = self._hashed(tree, ("defects", "microstrain", "map", "file"), "a map", MAP_SUFFIXES)
         if settings is None or material is None or steps is None:
             return None
         case = Case(
@@ -208,6 +216,8 @@ class _Loader:
             electrolyte=electrolyte,
             steps=steps,
             image_sha256=image,
+            orientation_sha256=table,
+            map_sha256=strain_map,
             origins={part: source.origins for part, source in parts.items()},
         )
         for part, path, message in check_case(case):
@@ -319,15 +329,90 @@ class _Loader:
                 self.problems.add(tree.origin((*path, i)), str(error))
         return tuple(steps) if sentences and len(steps) == len(sentences) else None
 
-    def _image(self, tree: Tree) -> str | None:
-        file = _at(tree.data, ["microstructure", "image", "file"])
+    def _hashed(self, tree: Tree, path: tuple[str, ...], what: str, suffixes: tuple[str, ...]) -> str | None:
+        """Hash of a user's file: its content counts, not its name or date."""
+        file = _at(tree.data, list(path))
         if not isinstance(file, str):
             return None
-        problem = image_problem(file, self.root)
+        problem = file_problem(file, self.root, what, suffixes)
         if problem:
-            self.problems.add(tree.origin(("microstructure", "image", "file")), problem)
+            self.problems.add(tree.origin(path), problem)
             return None
         return hashlib.sha256((self.root / file).read_bytes()).hexdigest()
+
+    def _check_statistics(self, settings: StudySettings, cases: list[Case]) -> None:
+        """Statistics that cases take over come from dislocation studies of this very study."""
+        for case in cases:
+            name = case.settings.defects.activation.statistics
+            if name is not None and name not in settings.dislocations:
+                origin = case.origins["case"][("defects", "activation", "statistics")]
+                hint = nearest(name, settings.dislocations) or "; it has none"
+                self.problems.add(origin, f"'{name}' is none of the study's `dislocations`{hint}")
+
+    # ---- dislocation and threshold studies
+
+    def _dislocations(self, settings: StudySettings, study: Tree) -> tuple[Dislocations, ...]:
+        found = []
+        written = study.data["dislocations"] if settings.dislocations else ()
+        for i, name in enumerate(settings.dislocations):
+            origin = study.origin(("dislocations",) if isinstance(written, str) else ("dislocations", i))
+            if name in settings.dislocations[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+            tree = self._named("dislocations", name, origin)
+            constants = validate(DislocationSettings, tree, self.problems) if tree is not None else None
+            if constants is not None:
+                found.append(Dislocations(name, constants))
+        return tuple(found)
+
+    def _thresholds(self, settings: StudySettings, study: Tree) -> tuple[Threshold, ...]:
+        found = []
+        for i, name in enumerate(settings.thresholds):
+            origin = study.origin(("thresholds", i))
+            if name in settings.thresholds[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+            tree = self._named("thresholds", name, origin)
+            threshold = self._threshold(name, tree) if tree is not None else None
+            if threshold is not None:
+                found.append(threshold)
+        return tuple(found)
+
+    def _threshold(self, name: str, tree: Tree) -> Threshold | None:
+        """The study with its case, of which one seed stands for all."""
+        settings = validate(ThresholdSettings, tree, self.problems)
+        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
+        if inherited is None:
+            return None
+        case_tree, overrides = inherited.without("sweep"), tree.branch("overrides")
+        if isinstance(overrides.data, dict):
+            case_tree = merge(case_tree, overrides)
+        case = self._resolve(_Variant(name, str(tree.data["case"]), 1, case_tree))
+        if settings is None or case is None:
+            return None
+        for key, message in check_threshold(settings, case):
+            self.problems.add(tree.origin((key,)), message)
+        return Threshold(name, settings, case)
+
+    # ---- claims and comparisons
+
+    def _claims(
+        self,
+        settings: StudySettings,
+        study: Tree,
+        cases: list[Case],
+        dislocations: tuple[Dislocations, ...],
+    ) -> tuple[ClaimSettings, ...]:
+        name, files = settings.claims, [file.name for file in self.root.glob("config/*.yaml")]
+        if name is not None and name not in files:
+            self.problems.add(
+                study.origin(("claims",)), f"there is no '{name}' in config/{nearest(name, files)}"
+            )
+        tree = self._file(f"config/{name}") if name in files else None
+        if tree is None:
+            return ()
+        known = Known(*(self._names(folder, ".yaml") for folder in ("cases", "dislocations", "thresholds")))
+        claims = read_claims(tree, known, self.problems)
+        check_parameters(claims, cases, dislocations, tree, self.problems)
+        return claims
 
     def _check_comparisons(self, settings: StudySettings, tree: Tree) -> None:
         names: set[str] = set()

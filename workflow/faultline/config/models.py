@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from faultline import quantities as q
+from faultline.config.synthesis import defects_from_synthesis
 
 T = TypeVar("T")
 Status = Literal["stated", "literature", "estimate"]
@@ -65,6 +67,12 @@ class GrainSettings(Settings):
     spread: q.Angle = _default("10 deg", "Standard deviation of the misorientation (radial, textured).")
     tilt_out_of_plane: bool = Field(default=True, description="Let the c axis leave the section plane.")
     direction: q.Angle = _default("90 deg", "Direction of c in the section from x (textured).")
+    orientation_table: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Measured orientations in place of `orientation`: a csv file with columns `grain`, or "
+        "`x_um`, `y_um`, and the Euler angles of Bunge, `phi1_deg`, `Phi_deg`, `phi2_deg`.",
+    )
 
 
 class BasalPlaneSettings(Settings):
@@ -146,19 +154,168 @@ class RandomFieldSettings(Settings):
     correlation_length: q.Length = _default("0.5 um", "Correlation length.")
 
 
+class SegregationSettings(RandomFieldSettings):
+    """Uneven mixing of the transition metals, by the deviation s of the alkali content x0 that goes with it.
+
+    The start of cycling has it, and the alkali then levels out. The metals stay: where there is s / x0 more
+    redox metal, the lattice moves that much more than its table says. Boundaries lose strength with |s|.
+    """
+
+
+class MicrostrainMapSettings(Settings):
+    """Microstrain measured on a grid whose centre lies at the particle's; values between pixels are linear.
+
+    Rows run downwards, as in an image. It must cover the whole particle.
+    """
+
+    file: str = Field(min_length=1, description="npy, TIFF or csv file, relative to the project folder.")
+    pixel_size: q.Length = Field(description="Edge length of a pixel.")
+    quantity: Literal["rms", "layer_strain"] = Field(
+        default="rms",
+        description="Local RMS of a random strain, or the signed strain of the layer spacing, along c.",
+    )
+
+
+class MicrostrainSettings(RandomFieldSettings):
+    """Residual strain as a stored eigenstrain; its RMS over the section is the same in either arrangement.
+
+    `amplitude` is the standard deviation of a normal component before the volume part is taken out, which
+    leaves sqrt(2/3) of it.
+    """
+
+    arrangement: Literal["uniform", "clustered"] = Field(
+        default="uniform", description="Equally strong everywhere, or concentrated in clusters."
+    )
+    cluster_share: float = Field(
+        default=0.2, gt=0, lt=1, description="Share of the area that the clusters take (clustered)."
+    )
+    cluster_size: q.Length = _default("1 um", "Mean width of a cluster along a line (clustered).")
+    map: MicrostrainMapSettings | None = Field(
+        default=None, description="Measured map in place of `amplitude` and `arrangement`; null for none."
+    )
+
+
+class DislocationDensitySettings(Settings):
+    """Dislocations from synthesis: they strain the lattice and weaken the interfaces beside them.
+
+    The strain varies like that of `microstrain` and adds to it in squares; where that is clustered, so are
+    they. What they do below the size of an element acts as a loss of strength.
+    """
+
+    density: q.DislocationDensity = _default("0 1/m^2", "Mean dislocation density.")
+
+
+class StackingFaultSettings(Settings):
+    """Stacking faults, drawn for every grain: they weaken its basal planes and broaden 00l peaks."""
+
+    probability: q.Fraction = Field(
+        default=0.0, description="Mean share of layers that are faulted, at most 0.5."
+    )
+    spread: float = Field(default=0.5, ge=0, description="Spread between grains, relative to the mean.")
+
+
+class UnderSinteredSettings(Settings):
+    """Grain boundaries without bond. They count as failed once they open."""
+
+    share: q.Fraction = Field(default=0.0, description="Share of the boundaries' length, in whole facets.")
+    location: Literal["random", "surface"] = Field(
+        default="random", description="Anywhere, or the facets nearest to the surface first."
+    )
+
+
+class PorositySettings(Settings):
+    """Closed pores on grain boundaries: strength and toughness hold for the bonded share of the area."""
+
+    fraction: q.Fraction = Field(default=0.0, description="Mean share of a facet's area taken by pores.")
+    spread: float = Field(default=0.5, ge=0, description="Spread between facets, relative to the mean.")
+
+
+class SynthesisSettings(Settings):
+    """How the powder was made; the values of the keys beside this one follow where they are not written.
+
+    The map orders syntheses. It rests on estimates, which are listed at the end of this page.
+    """
+
+    calcination_temperature: q.Temperature = Field(description="Temperature of calcination.")
+    calcination_time: q.Time = Field(description="Time at that temperature.")
+    cooling_rate: q.CoolingRate = Field(description="Rate of cooling afterwards.")
+    precursor_homogeneity: q.Fraction = Field(
+        description="How well the precursor is mixed, 1 on the scale of atoms."
+    )
+
+
+class ActivationSettings(Settings):
+    """What the block of cycles makes of the defects, in a file of its own; cycling does not feel it yet."""
+
+    enabled: bool = Field(default=True, description="Work it out.")
+    statistics: Name | None = Field(
+        default=None,
+        description="Run of the dislocations stage whose `retained_share` replaces the estimate.",
+    )
+
+
 class DefectSettings(Settings):
     """What synthesis leaves behind."""
 
-    microstrain: RandomFieldSettings = Field(
-        default_factory=RandomFieldSettings, description="Residual strain as a stored eigenstrain."
+    synthesis: SynthesisSettings | None = Field(
+        default=None, description="Gives the values of keys not written; null for none."
     )
-    segregation: RandomFieldSettings = Field(
-        default_factory=RandomFieldSettings,
-        description="Shift of the alkali content from uneven precursor mixing.",
+    microstrain: MicrostrainSettings = Field(
+        default_factory=MicrostrainSettings, description="Residual strain as a stored eigenstrain."
+    )
+    segregation: SegregationSettings = Field(
+        default_factory=SegregationSettings,
+        description="Shift of the alkali content from uneven precursor mixing, with lattice and strength.",
+    )
+    dislocations: DislocationDensitySettings = Field(
+        default_factory=DislocationDensitySettings, description="Dislocations from synthesis."
+    )
+    stacking_faults: StackingFaultSettings = Field(
+        default_factory=StackingFaultSettings, description="Stacking faults of the grains."
+    )
+    under_sintered: UnderSinteredSettings = Field(
+        default_factory=UnderSinteredSettings, description="Grain boundaries without bond."
+    )
+    porosity: PorositySettings = Field(
+        default_factory=PorositySettings, description="Closed pores on grain boundaries."
     )
     strength_spread: float = Field(
         default=0.1, ge=0, le=2, description="Spread of facet strength: standard deviation of its logarithm."
     )
+    activation: ActivationSettings = Field(
+        default_factory=ActivationSettings, description="What cycling makes of the defects."
+    )
+
+    @property
+    def synthesised(self) -> dict[str, dict[str, float | str]]:
+        """Values by block and key that `synthesis` gives: of the keys that are not written."""
+        if self.synthesis is None:
+            return {}
+        s = self.synthesis
+        values = defects_from_synthesis(
+            s.calcination_temperature, s.calcination_time, s.cooling_rate, s.precursor_homogeneity
+        )
+        if self.microstrain.map is not None:
+            del values["microstrain"]
+        return {
+            block: {k: v for k, v in keys.items() if k not in getattr(self, block).model_fields_set}
+            for block, keys in values.items()
+        }
+
+    @property
+    def resolved(self) -> Self:
+        """The same with the values from `synthesis` filled in, and without it."""
+        blocks = {
+            name: getattr(self, name).model_copy(update=values) for name, values in self.synthesised.items()
+        }
+        return self.model_copy(update={**blocks, "synthesis": None})
+
+
+class DryingSettings(Settings):
+    """Drying after storage, in vacuum or inert gas: hydroxide gives its alkali back, carbonate does not."""
+
+    duration: q.Time = Field(description="How long.")
+    temperature: q.Temperature = _default("25 degC", "Temperature.")
 
 
 class ExposureSettings(Settings):
@@ -168,6 +325,7 @@ class ExposureSettings(Settings):
         default=None, description="Name of a gas under `config/environments/`; null for none."
     )
     duration: q.Time | None = Field(default=None, description="How long; required with an environment.")
+    drying: DryingSettings | None = Field(default=None, description="Drying afterwards; null for none.")
     weaken: bool = Field(
         default=True,
         description="Let exposure weaken interfaces; false keeps only strain and lost alkali.",
@@ -401,7 +559,13 @@ class AirSettings(Settings):
         description="Activation energy of rates and of proton diffusion; all hold at 25 degC."
     )
     proton_diffusivity: Sourced[q.Diffusivity] = Field(
-        description="Interdiffusion of protons and alkali in the layer."
+        description="Interdiffusion of protons and alkali in the layer, along the slabs."
+    )
+    host_proton_diffusivity: Sourced[q.Diffusivity] = Field(
+        description="The same ahead of the layer, where no protons hold the slabs apart."
+    )
+    layer_composition: Sourced[q.Fraction] = Field(
+        description="Share of sites with protons or rock salt from which the oxide counts as layer."
     )
     boundary_diffusivity: Sourced[q.Diffusivity] = Field(
         description="Interdiffusion along grain boundaries: how deep they are weakened."
@@ -463,6 +627,31 @@ class ElectrolyteCorrosionSettings(Settings):
     )
 
 
+class HeatSettings(Settings):
+    """Oxygen release of the charged oxide in heat: layered oxide becomes rock salt with pores.
+
+    df/dt = (1 - f) / release_time (1 - x / stable_site_fraction) exp(-Ea/R (1/T - 1/T_ref)), x below stable.
+    """
+
+    release_time: Sourced[q.Time] = Field(
+        description="Time in which a fully charged oxide turns to rock salt at the reference, to 1/e."
+    )
+    reference_temperature: Sourced[q.Temperature] = Field(description="Temperature of that time.")
+    activation_energy: Sourced[q.MolarEnergy] = Field(description="Activation energy of oxygen release.")
+    stable_site_fraction: Sourced[q.Fraction] = Field(
+        description="Alkali per formula unit from which the lattice keeps its oxygen."
+    )
+    pore_collapse: Sourced[q.Fraction] = Field(
+        description="Share of the vacated volume that the solid closes by contracting; the rest are pores."
+    )
+    rock_salt_strain_ab: Sourced[q.Strain] = Field(
+        description="In-plane strain of the rock salt against the layered oxide."
+    )
+    rock_salt_strain_c: Sourced[q.Strain] = Field(
+        description="Strain along c of the rock salt against the layered oxide."
+    )
+
+
 class LatticeTable(Settings):
     """Columns of lattice.csv; rows by ascending site fraction, slab spacing in m."""
 
@@ -515,6 +704,7 @@ class MaterialSettings(Settings):
     electrolyte_corrosion: ElectrolyteCorrosionSettings = _optional(
         "Reaction with the electrolyte; needed with `interface`."
     )
+    heat: HeatSettings = _optional("Oxygen release in heat; needed with a `Heat to ...` step.")
     lattice_table: str = Field(default="lattice.csv", description="File with the lattice table.")
     ocv_table: str = Field(default="ocv.csv", description="File with the open-circuit voltage.")
     lattice: LatticeTable = _optional("Read from `lattice_table`; do not write it here.")
@@ -534,8 +724,24 @@ class GasSettings(Settings):
     p_CO2: q.PartialPressure = Field(description="Partial pressure of carbon dioxide.")
     p_O2: q.PartialPressure = Field(description="Partial pressure of oxygen.")
     temperature: q.Temperature = _default("25 degC", "Temperature.")
+    stated_duration: q.Time | None = Field(
+        default=None, description="How long the source stored in this gas; reports compare at this time too."
+    )
     source: str = Field(default="", description="Where the values are from.")
     status: Status | None = Field(default=None, description="stated, literature or estimate.")
+
+
+class InterphaseSettings(Settings):
+    """The film that an electrolyte leaves on the cathode (CEI), against that of plain carbonates."""
+
+    hf_permeability: q.Fraction = Field(
+        default=1.0, description="Share of the acid that reaches the oxide; 1 for plain carbonates."
+    )
+    layer_transport: q.Ratio = _default("1", "Factor on transport through the reconstructed layer.")
+    dissolution: q.Fraction = Field(
+        default=1.0, description="Factor on the transition metal and alkali that the layer loses."
+    )
+    resistance: q.AreaResistance = _default("0 ohm m^2", "Resistance of the film, in series.")
 
 
 class ElectrolyteSettings(Settings):
@@ -544,8 +750,17 @@ class ElectrolyteSettings(Settings):
     kind: Literal["electrolyte"] = Field(description="electrolyte")
     title: str = Field(default="", description="Name for figures and tables.")
     comment: str = Field(default="", description="Free text.")
-    hf: q.Concentration = Field(description="Concentration of hydrofluoric acid.")
+    hf: q.Concentration | None = Field(
+        default=None, description="Concentration of hydrofluoric acid; default: from salt, water and age."
+    )
+    anion: Literal["PF6", "FSI"] = Field(default="PF6", description="Anion of the salt, which water attacks.")
+    concentration: q.Concentration = _default("1 mol/L", "Concentration of the salt.")
+    density: q.Density = _default("1.2 g/cm^3", "Density, which the water's concentration follows from.")
     water: q.Fraction = Field(default=0.0, description="Water by mass, such as 20 ppm.")
+    age: q.Time = _default("30 d", "Time since water and salt met, before the first cycle.")
+    cei: InterphaseSettings = Field(
+        default_factory=InterphaseSettings, description="Film on the cathode; default: that of carbonates."
+    )
     salt: str = Field(default="", description="Salt and solvent.")
     temperature: q.Temperature = _default("25 degC", "Temperature.")
     source: str = Field(default="", description="Where the values are from.")
@@ -635,6 +850,11 @@ class PlotSettings(Settings):
     dpi: int = Field(default=120, ge=30, le=1200, description="Resolution of figures.")
 
 
+def _one_or_many(given: object) -> object:
+    """A single name, or none, as a list."""
+    return [] if given is None else [given] if isinstance(given, str) else given
+
+
 class StudySettings(Settings):
     """A study file such as `config/config.yaml`."""
 
@@ -651,6 +871,16 @@ class StudySettings(Settings):
     comparisons: list[ComparisonSettings] = Field(
         default_factory=list, description="Cases against their controls."
     )
+    claims: str | None = Field(
+        default=None, description="File under `config/` of claims that the study's numbers are judged by."
+    )
+    thresholds: list[str] = Field(
+        default_factory=list, description="Names of threshold studies under `config/thresholds/`."
+    )
+    dislocations: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+        default_factory=list,
+        description="Name, or names, of nanoscale dislocation studies under `config/dislocations/`.",
+    )
     plots: PlotSettings = Field(default_factory=PlotSettings, description="How figures look.")
     verify: bool = Field(
         default=True,
@@ -661,6 +891,7 @@ class StudySettings(Settings):
     @classmethod
     def _leave_folders_free(cls, names: list[str]) -> list[str]:
         folders = {"study", "logs", "benchmarks", "microstructures", "quick", "tiny", "verification"}
+        folders.add("dislocations")
         taken = sorted(folders & set(names))
         if taken:
             raise ValueError(f"{', '.join(taken)}: name of a folder under results; rename the case")

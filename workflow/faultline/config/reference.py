@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from faultline.config.claims import ClaimsFile
+from faultline.config.dislocations import DislocationSettings
+from faultline.config.estimates import DefectConstants, SynthesisConstants, estimates
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -20,6 +23,7 @@ from faultline.config.models import (
     StudySettings,
 )
 from faultline.config.protocol import ALLOWED_SENTENCES
+from faultline.config.thresholds import ThresholdSettings
 from faultline.config.validation import model_of, quantity_of
 
 _TYPES = {
@@ -38,6 +42,9 @@ _FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("Gas: `config/environments/*.yaml`", GasSettings),
     ("Electrolyte: `config/environments/*.yaml`", ElectrolyteSettings),
     ("Protocol: `config/protocols/*.yaml`", ProtocolSettings),
+    ("Dislocation study: `config/dislocations/*.yaml`", DislocationSettings),
+    ("Threshold study: `config/thresholds/*.yaml`", ThresholdSettings),
+    ("Claims: `config/claims.yaml`", ClaimsFile),
 )
 _HOW_TO = """\
 # Configuration
@@ -112,7 +119,23 @@ def readme_text() -> str:
     """Contents of config/README.md."""
     sentences = "".join(f"- `{sentence}`\n" for sentence in ALLOWED_SENTENCES)
     sections = [f"\n## {title}\n\n{''.join(_tables(model))}" for title, model in _FILES]
-    return _HOW_TO + sentences + _AFTER_SENTENCES + "".join(sections)
+    return _HOW_TO + sentences + _AFTER_SENTENCES + "".join(sections) + _constants()
+
+
+def _constants() -> str:
+    """Tables of the constants that are no keys."""
+    blocks = {
+        "What defects do to strain and strength": DefectConstants(),
+        "What `defects.synthesis` makes of a synthesis": SynthesisConstants(),
+    }
+    text = "\n## Constants of the defect models\n\nNo document states them; `explain` prints them, too.\n"
+    for title, block in blocks.items():
+        text += f"\n### {title}\n\n| constant | value | plausible | status | source |\n"
+        text += "| --- | --- | --- | --- | --- |\n"
+        for e in estimates(block):
+            low, high = e.range
+            text += f"| `{e.name}` | {e.text} | {low:g} to {high:g} | {e.status} | {e.source} |\n"
+    return text
 
 
 def _tables(model: type[BaseModel], path: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from faultline.config.case import Case
+from faultline.config.case import Case, Threshold
 from faultline.config.models import Settings, Sourced
 from faultline.quantities import rounded
 
@@ -23,6 +23,7 @@ _WORDS = {
     "lattice_table",
     "ocv_table",
     "salt",
+    "stated_duration",
 }
 _STATE = ("initial_site_fraction",)
 _AMOUNTS = ("molar_mass", "maximum_concentration", "nominal_site_fraction_change", *_STATE)
@@ -42,8 +43,8 @@ _TRANSPORT = (
 def stage_slice(case: Case, stage: str) -> dict[str, Any]:
     """Settings that a stage of the case uses: nested dicts and lists of SI numbers, words and booleans.
 
-    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, observables. Rebuild
-    typed settings from it with ``stage.from_slice``.
+    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, activation,
+    observables. Rebuild typed settings from it with ``stage.from_slice``.
     """
     return SLICES[stage](case)
 
@@ -62,11 +63,39 @@ def _microstructure(case: Case) -> dict[str, Any]:
     ):  # the image brings its grains; only their axes are drawn
         for key in ("count", "relaxation", "size_spread", "elongation"):
             geometry["grains"].pop(key)
-    return {"microstructure": geometry, "seed": case.seed, "image_sha256": case.image_sha256}
+    if case.orientation_sha256 is not None:  # measured axes: none are drawn
+        geometry["grains"] = {
+            k: v
+            for k, v in geometry["grains"].items()
+            if k not in ("orientation", "spread", "tilt_out_of_plane", "direction")
+        }
+        measured = {"orientation_sha256": case.orientation_sha256}
+    else:
+        measured = {}
+    return {"microstructure": geometry, "seed": case.seed, "image_sha256": case.image_sha256, **measured}
 
 
 def _defects(case: Case) -> dict[str, Any]:
-    return {"defects": _plain(case.settings.defects), "seed": case.seed}
+    settings = case.settings.defects.resolved
+    plain = _plain(settings)
+    plain.pop("activation")
+    if settings.microstrain.map is not None:
+        plain["microstrain"].pop("amplitude")
+    if settings.microstrain.map is not None or settings.microstrain.arrangement == "uniform":
+        for key in ("arrangement", "cluster_share", "cluster_size"):
+            plain["microstrain"].pop(key)
+    measured = {"map_sha256": case.map_sha256} if case.map_sha256 else {}
+    return {"defects": plain, "seed": case.seed, **measured}
+
+
+def _activation(case: Case) -> dict[str, Any]:
+    """Of the defects only where new strain varies; the file of the defects stage holds the rest."""
+    settings = case.settings.defects.resolved
+    defects: dict[str, Any] = {"activation": _plain(settings.activation)}
+    if not settings.activation.enabled:
+        return {"defects": defects}
+    defects["microstrain"] = {"correlation_length": rounded(settings.microstrain.correlation_length)}
+    return {"defects": defects, "material": _of(case.material, "lattice", *_STATE), "seed": case.seed}
 
 
 def _exposure(case: Case) -> dict[str, Any]:
@@ -126,6 +155,20 @@ def _observables(case: Case) -> dict[str, Any]:
     return {}  # everything is read from the files of the other stages
 
 
+def threshold_slice(threshold: Threshold) -> dict[str, Any]:
+    """What a threshold study uses: the ramp under `ramp`, all else under `particle`, a slice of its case."""
+    case, ramp = threshold.case, _plain(threshold.settings.ramp)
+    particle = stage_slice(case, "microstructure") | stage_slice(case, "cracks")
+    particle.pop("seed")
+    particle["defects"] = _plain(case.settings.defects.resolved)
+    particle["defects"].pop("activation")
+    for key in ("amplitude", "arrangement"):  # the ramp sets them
+        particle["defects"]["microstrain"].pop(key)
+    amounts = ("minimum_ocv_slope", "nominal_site_fraction_change", "ocv", *_STRAIN)
+    particle["material"] = _of(case.material, *amounts) | _fracture(case)
+    return {"particle": particle, "ramp": ramp}
+
+
 SLICES = {
     "microstructure": _microstructure,
     "defects": _defects,
@@ -134,6 +177,7 @@ SLICES = {
     "condensed": _condensed,
     "cracks": _cracks,
     "interface": _interface,
+    "activation": _activation,
     "observables": _observables,
 }
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from faultline.config.models import MaterialSettings, Sourced
+from faultline.config.models import Sourced
 from faultline.config.validation import quantity_of
 
 
-def material_values(material: MaterialSettings) -> list[dict[str, Any]]:
-    """Every sourced value of a material: dotted key, SI value and unit, status, source and range."""
+def material_values(material: BaseModel) -> list[dict[str, Any]]:
+    """Every sourced value of a material or other block: dotted key, SI value, unit, status, source, range."""
     return list(_rows(material, ""))
 
 

@@ -34,6 +34,8 @@ class StageSettings:
     seed: int = _ABSENT
     microstructure: MicrostructureSettings = _ABSENT
     image_sha256: str | None = None
+    orientation_sha256: str | None = None
+    map_sha256: str | None = None
     defects: DefectSettings = _ABSENT
     exposure: ExposureSettings = _ABSENT
     environment: GasSettings | None = None

@@ -16,7 +16,7 @@ from faultline.config.stage import StageSettings
 from faultline.config.thresholds import RampSettings
 from faultline.cracks.evolution import CrackEvolution
 from faultline.cracks.threshold import CrackingCurve, cracking_curve, mean_square_strain, rms_strain
-from faultline.cycling.files import crack_evolution, particle_model
+from faultline.cycling.setup import crack_evolution, particle_model
 from faultline.defects import Defects, defects_dataset, generate_defects
 from faultline.exposure import exposure_dataset, unexposed
 from faultline.materials import Material, material_from_settings

@@ -1,0 +1,114 @@
+"""Cracks as a stage file: along a cycling history, or taken out of one that was solved together with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from faultline.config.stage import StageSettings
+from faultline.cracks import first_crack
+from faultline.cycling.setup import Inputs, crack_evolution, particle_model
+from faultline.dataset import ugrid
+from faultline.errors import NotConverged
+from faultline.microstructure.particle import Particle
+from faultline.progress import Progress
+
+Array = NDArray[np.float64]
+log = logging.getLogger(__name__)
+
+CRACK_FIELDS = {
+    "damage": ("1", "damage, 0 intact, 1 separated"),
+    "opening": ("m", "opening"),
+    "slip": ("m", "slip"),
+}
+CRACK_SERIES = {
+    "failed_fraction": ("1", "failed share of the interfaces"),
+    "failed_fraction_grain_boundary": ("1", "failed share of the grain boundaries"),
+    "failed_fraction_basal": ("1", "failed share of the basal planes"),
+    "failed_fraction_shell": ("1", "failed share of the bond to the shell"),
+    "failed_length": ("m", "failed length"),
+    "opening_area": ("m2", "area of the open cracks in the section"),
+    "surface_connected_length": ("m", "failed length joined to the surface"),
+    "fragments": ("1", "separate pieces"),
+    "elastic_energy": ("J/m", "elastic energy of the bulk"),
+    "cohesive_energy": ("J/m", "energy stored in the interfaces"),
+    "fracture_energy": ("J/m", "energy spent on cracks"),
+    "viscous_work": ("J/m", "work of the viscous regularisation"),
+    "fatigue_work": ("J/m", "stored energy that fatigue took from the interfaces"),
+    "plastic_work": ("J/m", "work of basal glide"),
+}
+CRACK_ATTRIBUTES = (
+    "failed_damage",
+    "first_crack_voltage",
+    "first_crack_site_fraction",
+    "max_failed_fraction",
+)
+
+
+def crack(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dataset:
+    """Cracks of a case: along its cycling history (`one_way`), or taken out of it (`two_way`).
+
+    Needs the datasets `defects`, `exposure` and `cycling`.
+
+    Raises:
+        NotConverged: carries the dataset of the frames before.
+    """
+    cycling = inputs["cycling"]
+    frames = [name for name in ("frame_time", "frame_voltage", "frame_mean_site_fraction") if name in cycling]
+    result = ugrid(particle).assign({name: cycling[name] for name in frames})
+    if settings.cycling.coupling == "two_way":
+        names = [name for name in (*CRACK_FIELDS, *CRACK_SERIES) if name in cycling]
+        summary = {key: cycling.attrs[key] for key in CRACK_ATTRIBUTES}
+        return result.assign({name: cycling[name] for name in names}).assign_attrs(summary)
+    model = particle_model(particle, inputs, settings)
+    evolution = crack_evolution(model, inputs, settings.cracks)
+    records: dict[str, list[Any]] = {}
+    progress = Progress(log)
+    passed = half_cycles_passed(cycling)
+    for frame, part in enumerate(np.diff(passed, prepend=passed[0] - 1.0)):
+        try:
+            evolution.follow(model.eigenstrain(cycling["site_fraction"].values[frame]), float(part))
+        except NotConverged as failure:
+            found = with_cracks(result.isel(frame=slice(frame)), records, settings.cracks.failed_damage)
+            raise NotConverged(
+                str(failure), float(cycling["frame_time"][frame]), frame, failure.residual, found
+            ) from failure
+        for name, value in evolution.record(settings.cracks.failed_damage).items():
+            records.setdefault(name, []).append(value)
+        progress("frame %d of %d, failed %.3f", frame + 1, len(passed), records["failed_fraction"][-1])
+    return with_cracks(result, records, settings.cracks.failed_damage)
+
+
+def half_cycles_passed(cycling: xr.Dataset) -> Array:
+    """Charge passed in either direction up to each frame, (n_frames,), in units of a nominal half-cycle."""
+    time, rate = cycling["time"].values, np.abs(cycling["c_rate"].values)
+    passed = np.concatenate([[0.0], np.cumsum(rate[1:] * np.diff(time))]) / 3600.0  # backward Euler steps
+    return np.interp(cycling["frame_time"].values, time, passed)
+
+
+def with_cracks(result: xr.Dataset, records: Mapping[str, Any], failed_damage: float) -> xr.Dataset:
+    """Dataset with the recorded cracks, one record a frame, and when the first face failed."""
+    if not records:
+        return result
+    for dims, table in ((("frame", "interface"), CRACK_FIELDS), (("frame",), CRACK_SERIES)):
+        for name, (unit, words) in table.items():
+            if name in records:
+                result[name] = (dims, np.stack(records[name]), attributes(unit, words))
+    first = first_crack(result["failed_fraction"].values)
+    when = {"voltage": "frame_voltage", "site_fraction": "frame_mean_site_fraction"}
+    found = {
+        f"first_crack_{name}": float("nan") if first is None else float(result[source][first])
+        for name, source in when.items()
+    }
+    most = float(result["failed_fraction"].max())
+    return result.assign_attrs(failed_damage=failed_damage, max_failed_fraction=most, **found)
+
+
+def attributes(unit: str, words: str) -> dict[str, str]:
+    """Attributes of a variable."""
+    return {"units": unit, "long_name": words}

@@ -1,0 +1,82 @@
+"""The particle of a case as the solvers take it: its laws, its condensed blocks, its cracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from faultline.config.models import CrackSettings
+from faultline.config.stage import StageSettings
+from faultline.cracks import BasalGlide, CohesiveProperties, Fatigue, FractureModel
+from faultline.cracks.evolution import CrackEvolution
+from faultline.defects.composition import lattice_scale
+from faultline.materials import material_from_settings
+from faultline.materials.particle_model import ParticleModel, PassiveLayer
+from faultline.mechanics.condensation import condense
+from faultline.mechanics.storage import condensed_dataset, condensed_from_dataset
+from faultline.microstructure.particle import INTERFACE_KINDS, Particle
+
+Array = NDArray[np.float64]
+Inputs = Mapping[str, xr.Dataset]
+MATERIAL_KIND = {"grain_boundary": "grain_boundary", "basal_plane": "basal", "shell_bond": "shell"}
+
+
+def condensed(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dataset:
+    """Condensed blocks of a particle, which depend on its mesh and elasticity alone."""
+    shell = PassiveLayer.from_settings(settings.shell, settings.shell_thickness) if settings.shell else None
+    material = material_from_settings(settings.material)
+    model = ParticleModel(particle, material, settings.temperature, np.zeros((particle.n_cells, 6)), shell)
+    return condensed_dataset(condense(particle, model.stiffness, film=model.film_stiffness))
+
+
+def particle_model(
+    particle: Particle, inputs: Inputs, settings: StageSettings, front_width: float | None = None
+) -> ParticleModel:
+    """Laws of the particle, with the strain that defects and exposure left in it."""
+    rest = inputs["defects"]["residual_strain"] + inputs["exposure"]["mismatch_strain"]
+    shell = PassiveLayer.from_settings(settings.shell, settings.shell_thickness) if settings.shell else None
+    material = material_from_settings(settings.material, front_width)
+    scale = lattice_scale(inputs["defects"]["site_fraction_shift"].values, material)
+    return ParticleModel(particle, material, settings.temperature, rest.values, shell, scale)
+
+
+def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSettings) -> CrackEvolution:
+    """The particle ready to crack: interfaces as strong as material, defects and exposure leave them.
+
+    Takes the condensed blocks from the dataset `condensed` where there is one.
+    """
+    factors = [inputs[stage] for stage in ("defects", "exposure")]
+    strength = np.prod([data["strength_factor"].values for data in factors], axis=0)
+    toughness = np.prod([data["toughness_factor"].values for data in factors], axis=0)
+    worn = settings.fatigue
+    fatigue = None if worn is None else Fatigue(worn.length_factor, worn.endurance)
+    cohesive = CohesiveProperties(
+        normal_strength=strength * _by_kind(model, "tensile_strength"),
+        shear_strength=strength * _by_kind(model, "shear_strength"),
+        toughness_normal=toughness * _by_kind(model, "toughness_normal"),
+        toughness_shear=toughness * _by_kind(model, "toughness_shear"),
+        mixed_mode_exponent=settings.mixed_mode_exponent,
+        penalty_stiffness=settings.penalty_stiffness,
+        viscosity=settings.viscosity,
+        fatigue=fatigue,
+    )
+    blocks = condensed_from_dataset(inputs["condensed"]) if "condensed" in inputs else None
+    fracture = FractureModel(model.particle, model.stiffness, cohesive, blocks, film=model.film_stiffness)
+    if not settings.glide:
+        return CrackEvolution(fracture)
+    particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])
+    critical = np.where(model.in_core, model.material.critical_resolved_shear_stress, np.inf)
+    glide = BasalGlide(particle.cell_orientation, shear_modulus, critical, particle.cell_area)
+    return CrackEvolution(fracture, glide)
+
+
+def _by_kind(model: ParticleModel, name: str) -> Array:
+    """(n_interfaces,) cohesive property of each interface's kind."""
+    kinds, particle = model.material.interfaces, model.particle
+    present = np.unique(particle.interface_kind)
+    table = np.full(len(INTERFACE_KINDS), np.nan)
+    table[present] = [getattr(kinds[MATERIAL_KIND[INTERFACE_KINDS[kind]]], name) for kind in present]
+    return table[particle.interface_kind]
