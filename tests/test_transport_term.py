@@ -129,17 +129,17 @@ def test_slope_linearises_a_flux_in_the_potential():
     mesh = triangles(5)
     old = np.asarray(mesh.cellCenters)[0]
     volume, dt = np.asarray(mesh.cellVolumes), 0.5
-    slope, source = (CellVariable(mesh=mesh) for _ in range(2))
+    slope, potential = (CellVariable(mesh=mesh) for _ in range(2))
     c = CellVariable(mesh=mesh, value=old, hasOld=True)
-    term = MultipointDiffusionTerm(coeff=CellVariable(mesh=mesh, value=1.0), slope=slope)
-    equation = TransientTerm() == term + source
+    term = MultipointDiffusionTerm(1.0, slope=slope, potential=potential)
+    equation = TransientTerm() == term
     sizes = []
     for _ in range(7):
         x = c.value.copy()
-        residual = volume * (x - old) / dt - term.divergence(x**3 + x)
+        residual = volume * (x - old) / dt - term.divergence(x**3 + x, mesh)
         sizes.append(np.abs(residual).max())
         slope.setValue(3 * x**2 + 1)
-        source.setValue(term.divergence(x**3 + x - (3 * x**2 + 1) * x) / volume)
+        potential.setValue(x**3 + x - (3 * x**2 + 1) * x)
         c.setValue(old)
         c.updateOld()
         c.setValue(x)

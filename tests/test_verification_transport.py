@@ -1,4 +1,4 @@
-"""The references of the transport group solve their equations, and a broken engine fails its rows."""
+"""The references of the groups on transport solve their equations, and a broken engine fails its rows."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from faultline.cycling.transport import Iterate, TransportStep
 from faultline.materials import FARADAY, Material
 from faultline.materials.particle_model import ParticleModel
 from faultline.transport.multipoint import MultipointDiffusionTerm
-from faultline.verification import Row, transport
+from faultline.verification import Row, diffusion, fronts, transport
 from faultline.verification.references import (
     Strips,
     biot_roots,
@@ -127,16 +127,16 @@ def test_stefan_front(stefan: float) -> None:
 
 def test_front_profile_has_one_potential_and_its_width() -> None:
     width, h = 1e-6, 1e-9
-    material = transport.two_phases(width)
+    material = fronts.two_phases(width)
     z = np.linspace(-1e-6, 1e-6, 41)
-    low, high = transport.GAP
+    low, high = fronts.GAP
 
     def x(z: np.ndarray) -> np.ndarray:
         return low + (high - low) * front_profile(z, width)
 
     curved = (x(z + h) - 2 * x(z) + x(z - h)) / h**2
     potential = material.chemical_potential(x(z), 298.15) - material.gradient_energy * curved
-    assert_allclose(-potential / FARADAY, transport.PLATEAU, atol=1e-3 * transport.BARRIER)
+    assert_allclose(-potential / FARADAY, fronts.PLATEAU, atol=1e-3 * fronts.BARRIER)
     assert_allclose((x(h) - x(-h)) / (2 * h), (high - low) / width, rtol=1e-5)
 
 
@@ -180,8 +180,8 @@ def faster(self: ParticleModel, x: np.ndarray) -> np.ndarray:
 
 BROKEN = {
     "flux": partial(transport.cylinder_flux, (2, 4)),
-    "front": partial(transport.moving_front, (2.4e-6, 1.2e-6)),
-    "growth": transport.growth_of_a_uniform_crystal,
+    "front": partial(fronts.moving_front, (2.4e-6, 1.2e-6)),
+    "growth": fronts.growth_of_a_uniform_crystal,
     "cylinder": transport.stressed_cylinder,
     "plate": transport.stressed_plate,
 }
@@ -206,11 +206,11 @@ def test_a_drift_off_by_a_tenth_is_seen(name: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_gradient_energy_off_by_a_tenth_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not failed(transport.front_at_rest((3, 6)))
+    assert not failed(fronts.front_at_rest((3, 6)))
     energy = Material.gradient_energy.fget
     monkeypatch.setattr(Material, "gradient_energy", property(lambda self: 1.1 * energy(self)))
-    assert any("width" in row for row in failed(transport.front_at_rest((3, 6))))
-    assert failed(transport.growth_of_a_uniform_crystal())
+    assert any("width" in row for row in failed(fronts.front_at_rest((3, 6))))
+    assert failed(fronts.growth_of_a_uniform_crystal())
 
 
 def test_a_film_off_by_a_tenth_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,10 +227,10 @@ def test_a_leak_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(new, x=new.x * (1 - 1e-8))
 
     monkeypatch.setattr(TransportStep, "iterate", leaking)
-    assert len([row for row in failed(transport.mass_balance()) if "balance" in row]) == 2
+    assert len([row for row in failed(fronts.mass_balance()) if "balance" in row]) == 2
 
 
-TERM = transport.MultipointDiffusionTerm
+TERM = diffusion.MultipointDiffusionTerm
 
 
 def without_shear(coeff: np.ndarray, **options: Any) -> MultipointDiffusionTerm:
@@ -244,21 +244,22 @@ def without_interfaces(
 
 
 def test_tensors_that_lose_their_shear_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not failed(transport.patch_test())
-    monkeypatch.setattr(transport, "MultipointDiffusionTerm", without_shear)
-    rows = transport.patch_test()
+    assert not failed(diffusion.patch_test())
+    monkeypatch.setattr(diffusion, "MultipointDiffusionTerm", without_shear)
+    rows = diffusion.patch_test()
     assert len(failed(rows)) == len(rows) - 1  # an isotropic tensor has none
-    assert failed(transport.wave_in_a_polycrystal())
+    assert failed(diffusion.wave_in_a_polycrystal())
 
 
 def test_interfaces_that_do_not_resist_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MultipointDiffusionTerm", without_interfaces)
-    seen = failed(transport.strips_of_unlike_crystals((1 / 24, 1 / 48)))
+    monkeypatch.setattr(diffusion, "MultipointDiffusionTerm", without_interfaces)
+    seen = failed(diffusion.strips_of_unlike_crystals((1 / 24, 1 / 48)))
     for kind in ("interface resistance", "blocked"):
         assert len([row for row in seen if kind in row]) == 4  # error and order, at both anisotropies
     assert not [row for row in seen if "joined" in row]
 
 
 def test_every_problem_is_listed() -> None:
-    assert len(transport.PROBLEMS) == 12
-    assert all(callable(problem) for problem in transport.PROBLEMS.values())
+    problems = [problem for group in (diffusion, transport, fronts) for problem in group.PROBLEMS.values()]
+    assert len(problems) == 12
+    assert all(callable(problem) for problem in problems)

@@ -1,12 +1,15 @@
 # Known solutions against the engines. The groups are modules of faultline.verification.
 VERIFICATION = f"{RESULTS}/verification"
 VERIFICATION_GROUPS = [
+    "diffusion",
     "transport",
+    "fronts",
     "mechanics",
     "fracture",
     "fatigue",
     "energy",
     "shell",
+    "environment",
     "dislocations",
 ]
 VERIFICATION_REPORT = f"{VERIFICATION}/verification.html"

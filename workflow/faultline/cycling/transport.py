@@ -28,10 +28,12 @@ from faultline.microstructure.particle import BASAL_PLANE
 from faultline.transport.mesh import TransportMesh, fipy_mesh
 from faultline.transport.multipoint import MultipointDiffusionTerm
 from faultline.transport.operator import operator_of
-from faultline.transport.solver import BorderedLUSolver
+from faultline.transport.solver import Border, BorderedLUSolver
 from faultline.transport.surface import ReactingFaces, SurfaceReaction
 
 Array = NDArray[np.float64]
+
+REDUCTION = 1e-4  # of the first correction of x and V in a linear solve: less than Newton's method leaves
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ class TransportStep:
         self.mesh, self._surface = grid.mesh, grid.surface_face_ids
         self.area = np.asarray(self.mesh.cellVolumes)
         self.variable = fipy.CellVariable(mesh=self.mesh, hasOld=True, name="site fraction")
-        self._mobility = fipy.CellVariable(mesh=self.mesh, rank=2)
-        self._source = fipy.CellVariable(mesh=self.mesh)
-        self._term = MultipointDiffusionTerm(coeff=self._mobility)
+        self._term = -MultipointDiffusionTerm()  # what the iterates change, a copy by == would not see
+        self._equation = fipy.TransientTerm(coeff=model.material.c_max) + self._term
+        self._solver = BorderedLUSolver(reduction=REDUCTION)
         self._gradient = _gradient_potential(model, grid)
         n_faces, cells = len(faces.cell), len(self.area)
         ones = np.ones(n_faces)
@@ -92,28 +94,24 @@ class TransportStep:
         rate = diags_array(di_dx) @ self._behind + by_potential @ self._gradient
         base = i_k - rate @ x_k - di_dv * v_k
 
-        self.variable.setValue(x_old)
-        self.variable.updateOld()
+        self.variable.old.setValue(x_old)
         self.variable.setValue(x_k)
-        self._mobility.setValue(self.model.mobility(x_k).transpose(1, 2, 0))
-        self._source.setValue(self._term.divergence(potential - slope @ x_k, self.mesh) / self.area)
+        self._term.coeff = self.model.mobility(x_k).transpose(1, 2, 0)
         fixed = base if voltage is None else base + di_dv * voltage
-        self._term.slope = slope
+        self._term.slope, self._term.potential = slope, potential - slope @ x_k
         self._term.outflow = (self._to_mesh @ fixed / FARADAY, self._to_mesh @ rate / FARADAY)
-
-        length = self.reaction.faces.length
-        solver = BorderedLUSolver()
+        length, self._solver.border = self.reaction.faces.length, None
         if current is not None:  # the voltage is one more unknown, closed by sum l i = I'
-            solver = BorderedLUSolver(
+            self._solver.border = Border(
                 column=-(self._term.boundary(self.mesh) @ (self._to_mesh @ di_dv)) / FARADAY,
                 row=rate.T @ length,
                 corner=float(length @ di_dv),
                 right_hand_side=current - float(length @ base),
+                start=v_k,
             )
-        equation = fipy.TransientTerm(coeff=material.c_max) == self._term + self._source
-        equation.sweep(var=self.variable, dt=dt, solver=solver)
+        self._equation.solve(var=self.variable, dt=dt, solver=self._solver)
         x = np.array(self.variable.value)
-        v = solver.border_value if voltage is None else voltage
+        v = self._solver.border_value if voltage is None else voltage
         assert v is not None  # the bordered solver always sets it
         if current is None:  # under current control the bordered row holds it to round-off
             current = float(length @ (base + rate @ x + di_dv * v))

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from faultline.transport.mesh import TransportMesh, fipy_mesh
     from faultline.transport.multipoint import MultipointDiffusionTerm
     from faultline.transport.operator import MultipointOperator, MultipointStencil, operator_of
-    from faultline.transport.solver import BorderedLUSolver
+    from faultline.transport.solver import Border, BorderedLUSolver
 
 _HOME = {
+    "Border": "solver",
     "BorderedLUSolver": "solver",
     "MultipointDiffusionTerm": "multipoint",
     "MultipointOperator": "operator",
@@ -27,6 +28,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Border",
     "BorderedLUSolver",
     "MultipointDiffusionTerm",
     "MultipointOperator",

@@ -48,6 +48,8 @@ class MultipointDiffusionTerm(_UnaryTerm):
         slope: (cells,) array or rank-0 `CellVariable` s.  The term is then div(K grad(s phi)), which is what
             Newton's method asks of a flux in a potential mu(phi) with s = dmu/dphi.  Where the potential of
             a cell depends on others too (gradient energy), s is a sparse matrix (cells, cells).
+        potential: (cells,) array or `CellVariable` p: an explicit part, the term then being
+            div(K grad(p + s phi)); Newton's method asks for p = mu(phi_k) - s phi_k.
         outflow: pair (a, b) of (faces,) arrays or `FaceVariable`: the flux density a + b phi leaves through
             exterior faces, phi being that of the cell inside, or b a sparse matrix (faces, cells).  Taking
             the same flux out as a source of the cell would cost the second order, for then the fluxes
@@ -94,6 +96,7 @@ class MultipointDiffusionTerm(_UnaryTerm):
         interface_conductance: Any = None,
         var: CellVariable | None = None,
         slope: Any = None,
+        potential: Any = None,
         outflow: tuple[Any, Any] | None = None,
     ) -> None:
         if isinstance(coeff, FaceVariable):
@@ -101,6 +104,7 @@ class MultipointDiffusionTerm(_UnaryTerm):
         super().__init__(coeff=coeff, var=var)
         self.interface_conductance = interface_conductance
         self.slope = slope
+        self.potential = potential
         self.outflow = outflow
         self._factor = 1.0
         self._assembly = _Assembly()  # shared by scaled copies, which have the same stencil
@@ -207,6 +211,8 @@ class MultipointDiffusionTerm(_UnaryTerm):
         matrix = SparseMatrix(mesh=mesh, nonZerosPerRow=np.diff(block.indptr))
         matrix.addAt(self._factor * coo.data, coo.row, coo.col)
         vector = -self._factor * (stencil.boundary @ datum) if datum.any() else np.zeros(mesh.numberOfCells)
+        if self.potential is not None:
+            vector -= self._factor * (stencil.matrix @ np.asarray(self.potential, float))
         return var, matrix, vector
 
     def _boundary_data(self, var: CellVariable, slope: Array | None) -> tuple[NDArray[np.bool_], Array]:
@@ -230,19 +236,27 @@ class MultipointDiffusionTerm(_UnaryTerm):
         return fixed, datum
 
     def _getDiffusionGeomCoeff(self, var: CellVariable) -> FaceVariable | None:
-        """n . K . n A / d per face, from which FiPy's convection terms take the Peclet number."""
-        if not (var is self.var or self.var is None):
-            return None
-        mesh = var.mesh
-        slope, tensor = self._slopes(mesh), _cell_tensor(self.coeff, mesh)
+        return _NormalCoefficient(self, var.mesh) if var is self.var or self.var is None else None
+
+
+class _NormalCoefficient(FaceVariable):
+    """n . K . n A / d per face, from which convection terms, where there are any, take the Peclet number."""
+
+    def __init__(self, term: MultipointDiffusionTerm, mesh: Any) -> None:
+        super().__init__(mesh=mesh, elementshape=(1,))
+        self._term = term
+        self._markStale()
+
+    def _calcValue(self) -> Array:
+        mesh, term = self.mesh, self._term
+        slope, tensor = term._slopes(mesh), _cell_tensor(term.coeff, mesh)
         if slope is not None:
             tensor = tensor * slope[:, None, None]
         first, second = (np.asarray(ids) for ids in mesh._adjacentCellIDs)
         normal = np.asarray(mesh.faceNormals)
         mean = (tensor[first] + tensor[second]) / 2
         value = np.einsum("in,nij,jn->n", normal, mean, normal) * np.asarray(mesh._faceAreas)
-        value = self._factor * value / np.asarray(mesh._cellDistances)
-        return FaceVariable(mesh=mesh, elementshape=(1,), value=value[np.newaxis])
+        return np.asarray(term._factor * value / np.asarray(mesh._cellDistances))[np.newaxis]
 
 
 def _cell_tensor(coeff: Any, mesh: Any) -> Array:

@@ -1,7 +1,8 @@
-r"""A direct FiPy solver that carries one extra unknown, such as the voltage that fixes a total current."""
+r"""A FiPy solver that keeps its factors and carries one extra unknown, such as the voltage at a current."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,103 +11,200 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
+from faultline.anderson import Anderson
 from faultline.errors import NotConverged
+from faultline.ordering import nested_dissection
 
 Array = NDArray[np.float64]
 
+DIRECT = 1e-10  # reduction that factors of the matrix itself reach, conditioning permitting
+PASSES = 3  # with these: the first solves, the others refine
+MOST_PASSES = 12  # with factors of an earlier matrix
+SLOW = 6  # passes after which new factors pay
+ROUND_OFF = 1e-14
+
+
+@dataclass(frozen=True)
+class Border:
+    """One unknown v more, and the equation that closes it: row @ x + corner v = right_hand_side.
+
+    Attributes:
+        column: (n,) share of v in every row of the matrix.
+        row: (n,) the constraint's weights.
+        corner, right_hand_side: numbers.
+        start: v from which the iteration starts.
+    """
+
+    column: ArrayLike
+    row: ArrayLike
+    corner: float
+    right_hand_side: float
+    start: float = 0.0
+
 
 class BorderedLUSolver(LinearLUSolver):
-    r"""Solve a FiPy equation together with one scalar unknown v, by one factorisation of the FiPy matrix.
+    r"""Solve a FiPy equation, together with one scalar unknown v if it has a border.
 
     .. math::
 
-        \begin{pmatrix} L & b \\ c^T & d \end{pmatrix} \begin{pmatrix} x \\ v \end{pmatrix}
-        = \begin{pmatrix} f \\ r \end{pmatrix}, \qquad
-        v = \frac{r - c^T L^{-1} f}{d - c^T L^{-1} b}, \quad x = L^{-1} f - L^{-1} b \, v
+        A z = \begin{pmatrix} L & b \\ c^T & d \end{pmatrix} \begin{pmatrix} x \\ v \end{pmatrix}
+        = \begin{pmatrix} f \\ r \end{pmatrix}
 
     L and f are what FiPy builds, in the sign in which it builds them: a TransientTerm on the left is
-    positive, integrated over the cell.  Two steps of iterative refinement on the bordered system bring its
-    residual to round-off.  Without a border it is a plain direct solver.
+    positive, integrated over the cell.  The factors of one matrix precondition the iteration on those that
+    follow, with Anderson's acceleration, until it slows down.  Each pass meets the border's equation and
+    the sum of all rows, which is the balance of what the cells hold, to round-off.
 
     Args:
-        column: (n,) b, the share of v in every row.
-        row: (n,) c, the constraint's weights.
-        corner: d.
-        right_hand_side: r.
+        border: may be exchanged between solves.
+        reduction: of the largest correction of x and v, in all passes of a solve.
 
     Attributes:
         border_value: v after a solve; None without a border.
-        relative_residual: largest residual of the bordered system over the largest term of its row.
 
     Raises:
-        ValueError: only one of column and row is given.
         NotConverged: the system is singular, as it may be about an iterate far off.
     """
 
-    def __init__(
-        self,
-        column: ArrayLike | None = None,
-        row: ArrayLike | None = None,
-        corner: float = 0.0,
-        right_hand_side: float = 0.0,
-    ) -> None:
-        super().__init__(tolerance=1e-10)
-        if (column is None) != (row is None):
-            raise ValueError("a bordered solve needs both column and row")
-        self.column = None if column is None else np.asarray(column, dtype=float)
-        self.row = None if row is None else np.asarray(row, dtype=float)
-        self.corner, self.right_hand_side = float(corner), float(right_hand_side)
+    def __init__(self, border: Border | None = None, reduction: float = DIRECT) -> None:
+        super().__init__(tolerance=DIRECT)
+        self.border, self.reduction = border, reduction
         self.border_value: float | None = None
-        self.relative_residual = np.nan
+        self._order: NDArray[np.int64] | None = None
+        self._factor: _Factor | None = None
 
     def _solve_(self, L: Any, x: Array, b: Array) -> Array:
         """FiPy's call: nothing has been scaled yet; L (n, n) CSR, x the starting point, b right side."""
-        factor = _Factor(L)
-        if self.column is None or self.row is None:
-            solution = factor.solve(b)
-            for _ in range(2):
-                solution = solution + factor.solve(b - L @ solution)
-            self._report(L, solution, b)
-            return solution
-        border = factor.solve(self.column)
-        schur = float(self.corner - self.row @ border)
-        if schur == 0 or not np.isfinite(schur):
-            raise NotConverged(
-                "the bordered system is singular: the extra unknown does not move the constraint"
-            )
-        solution, value = np.zeros(len(b)), 0.0
-        for _ in range(3):  # the first pass solves, the others refine
-            inner = factor.solve(b - L @ solution - self.column * value)
-            gap = self.right_hand_side - self.row @ solution - self.corner * value
-            step = float(gap - self.row @ inner) / schur
-            solution, value = solution + inner - border * step, value + step
-        self.border_value = value
-        self._report(L, solution, b - self.column * value)
-        return solution
+        system, start = _System.of(L, b, self.border), x.copy()
+        if self.border is not None:
+            start = np.append(x, self.border.start)
+        found = None if self._factor is None else self._iterated(system, start, self._factor)
+        if found is None:
+            if self._order is None:
+                self._order = nested_dissection(L, np.asarray(self.var.mesh.cellCenters).T)
+            self._factor = _Factor(L, self._order)
+            found = self._refined(system, start, self._factor)
+        self._setConvergence(suite="scipy", code=0, iterations=1, residual=self.reduction)
+        self.border_value = None if self.border is None else float(found[-1])
+        return found[: len(b)]
 
-    def _report(self, L: Any, x: Array, b: Array) -> None:
-        """Tell FiPy how well the system is met; it warns where the residual exceeds the tolerance."""
-        size = abs(L) @ np.abs(x) + np.abs(b)
-        residual = np.abs(L @ x - b)
-        self.relative_residual = float(np.max(residual / np.where(size > 0, size, 1)))
-        self._setConvergence(suite="scipy", code=0, iterations=1, residual=self.relative_residual)
-        self.convergence.warn()
+    def _refined(self, system: _System, z: Array, factor: _Factor) -> Array:
+        """Solution by factors of this very matrix."""
+        correct, goal = _Correction(system, factor), 0.0
+        for _ in range(PASSES):
+            step = correct(system.residual(z))
+            z, size = z + step, _largest(step)
+            goal = goal or self.reduction * size
+            if size <= goal:
+                break
+        return z
+
+    def _iterated(self, system: _System, z: Array, factor: _Factor) -> Array | None:
+        """Solution by factors of an earlier matrix; None where they do not help."""
+        correct, mix = _Correction(system, factor), Anderson(MOST_PASSES)
+        step = correct(system.residual(z))
+        first = _largest(step)
+        goal = max(self.reduction * first, ROUND_OFF * _largest(z))
+        for passes in range(1, MOST_PASSES):
+            z = mix(z, z + step)
+            step = correct(system.residual(z))
+            if _largest(step) <= goal:
+                self._factor = factor if passes < SLOW else None
+                return z + step
+            if not _largest(step) <= first:  # it diverges
+                break
+        return None
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())
+
+
+@dataclass(frozen=True)
+class _System:
+    """A z = right, with k = 0 or 1 unknowns more than cells.
+
+    `column` (n, k), `row` (k, n) and `corner` (k, k) are the border; `sums` (1 + k, n + k) holds the sum of
+    the first n rows of A, and its last ones.
+    """
+
+    matrix: Any
+    column: Array
+    row: Array
+    corner: Array
+    right: Array
+    sums: Array
+
+    @classmethod
+    def of(cls, matrix: Any, right: Array, border: Border | None) -> _System:
+        n, k = len(right), 0 if border is None else 1
+        column, row, corner, closing = np.zeros((n, k)), np.zeros((k, n)), np.zeros((k, k)), np.zeros(k)
+        if border is not None:
+            column[:, 0], row[0], corner[:], closing[:] = (
+                border.column,
+                border.row,
+                border.corner,
+                border.right_hand_side,
+            )
+        balance = np.concatenate([np.ones(n) @ matrix, column.sum(axis=0)])
+        sums = np.vstack([balance, np.hstack([row, corner])])
+        return cls(matrix, column, row, corner, np.concatenate([right, closing]), sums)
+
+    def residual(self, z: Array) -> Array:
+        """right - A z, (n + k,)."""
+        n = len(self.column)
+        x, v = z[:n], z[n:]
+        return self.right - np.concatenate(
+            [self.matrix @ x + self.column @ v, self.row @ x + self.corner @ v]
+        )
+
+
+class _Correction:
+    """Approximate inverse of A, exact for the sum of the rows and for the border's equation.
+
+    y = F r is corrected along a uniform x and along the response -F b of x to v, so that what is left of the
+    residual sums to nothing and keeps the border's equation.
+    """
+
+    def __init__(self, system: _System, factor: _Factor) -> None:
+        self.system, self.factor = system, factor
+        n, k = system.column.shape
+        self.modes = np.zeros((n + k, 1 + k))
+        self.modes[:n, 0] = 1
+        self.modes[n:, 1:] = np.eye(k)
+        for j in range(k):
+            self.modes[:n, 1 + j] = -factor.solve(system.column[:, j])
+        try:
+            self.coarse = np.linalg.inv(system.sums @ self.modes)
+        except np.linalg.LinAlgError:
+            raise NotConverged(
+                "the system is singular: its border does not move what it constrains"
+            ) from None
+
+    def __call__(self, residual: Array) -> Array:
+        n = len(self.system.column)
+        step = np.zeros(len(residual))
+        step[:n] = self.factor.solve(residual[:n])
+        left = np.append(residual[:n].sum(), residual[n:]) - self.system.sums @ step
+        return step + self.modes @ (self.coarse @ left)
 
 
 class _Factor:
-    """LU of a matrix with symmetric pattern, rows scaled to unit diagonal."""
+    """LU of a matrix with symmetric pattern in a given order, rows scaled to unit diagonal."""
 
-    def __init__(self, matrix: Any) -> None:
+    def __init__(self, matrix: Any, order: NDArray[np.int64]) -> None:
         diagonal = np.abs(matrix.diagonal())
-        self.scale = 1 / np.where(diagonal > 0, diagonal, 1)
-        scaled = csc_matrix(matrix.multiply(self.scale[:, None]))
+        self.scale, self.order = 1 / np.where(diagonal > 0, diagonal, 1), order
+        scaled = csc_matrix(matrix.multiply(self.scale[:, None]).tocsr()[order][:, order])
         # Diagonal pivots unless one is 100 times too small keep the fill of the symmetric ordering.
         try:
             self.lu = splu(
-                scaled, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True}
+                scaled, permc_spec="NATURAL", diag_pivot_thresh=0.01, options={"SymmetricMode": True}
             )
         except RuntimeError as error:  # a step so far off that a row lost its diagonal
             raise NotConverged(f"transport matrix cannot be factorised: {error}") from error
 
-    def solve(self, rhs: Array) -> Array:
-        return self.lu.solve(self.scale * rhs)
+    def solve(self, right: Array) -> Array:
+        solution = np.empty(len(right))
+        solution[self.order] = self.lu.solve((self.scale * right)[self.order])
+        return solution
