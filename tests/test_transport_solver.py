@@ -76,7 +76,7 @@ def test_without_a_border_it_is_a_direct_solver():
     assert solver.border_value is None
 
 
-@pytest.mark.parametrize("dt", [0.02, 0.01, 0.2, 1e-4])
+@pytest.mark.parametrize("dt", [0.02, 0.01, 0.2, 1e-4, 6e3])
 def test_factors_of_an_earlier_matrix_serve_another(dt, monkeypatch):
     """Another step and another current: the same result to the reduction, the balance to round-off."""
     mesh = triangles(8)
@@ -92,7 +92,7 @@ def test_factors_of_an_earlier_matrix_serve_another(dt, monkeypatch):
     _, _, _, exact, volume = galvanostatic(mesh, dt, current)
     change = np.abs(exact - np.r_[start, 0.0]).max()
     assert np.allclose(np.r_[x.value, solver.border_value], exact, rtol=0, atol=1e-3 * change)
-    assert abs(2 * volume @ (start - x.value) - current * dt) < 1e-13
+    assert abs(2 * volume @ (start - x.value) - current * dt) < 1e-13 * max(1, dt)  # round-off of a rate
 
 
 def test_a_border_that_moves_nothing_is_refused():

@@ -27,7 +27,7 @@ def nested_dissection(matrix: Any, points: Array) -> Ints:
     n = len(points)
     row, column = np.repeat(np.arange(n), np.diff(matrix.indptr)), matrix.indices
     part, place, parted = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, bool)
-    for _ in range(max(int(np.ceil(np.log2(n / LEAF))), 0)):
+    for _ in range(max(int(np.ceil(np.log2(max(n, 1) / LEAF))), 0)):
         upper = _upper_half(points, part)
         met = (part[row] == part[column]) & ~upper[row] & upper[column] & ~parted[row] & ~parted[column]
         between = np.zeros(n, bool)

@@ -109,13 +109,14 @@ def fracture_ramp() -> list[Row]:
 def _row(problem: Ramp, name: str, timing: Timing, goal: float) -> Row:
     gap = disagreement(problem, timing.our_result, timing.peer_result)
     why = (
-        "a load step still takes 4 Newton steps of 15 CG iterations; each of these is a pass over the dense "
-        "blocks, bound by memory, and twice as long in calls for small sparse products and vectors"
+        "a load step takes a few Newton steps of a dozen CG iterations each; each of these is a pass over "
+        "the dense blocks, bound by memory, and twice as long in calls for small sparse products and vectors"
     )
     note = (
         f"{problem.particle.n_blocks} grains, {problem.particle.n_cells} triangles, {problem.steps} steps, "
         f"failed {problem.failed(timing.our_result):.3f}; ends differ by {gap:.1e}; {timing.repeats}; "
-        "condensation counted; the peer starts each step from the last state, ours from the last rate"
+        "condensation counted; the peer starts each step from the last state, ours from the better of that "
+        "and the last rate"
     )
     if gap > AGREEMENT:
         return row(name, f"not one problem: {note}", ours_s=timing.ours_s, peer_s=timing.peer_s, ratio=np.nan)

@@ -80,7 +80,7 @@ class FractureModel:
         blocks: the result of `condense` for the same particle, stiffness and film, if it is at hand.
         components: displacement components per node; by default two where the section cannot warp.
         tolerance: unbalanced force over the norm of the forces that the interfaces can bear at all; at 1e-5
-            crack energies are exact to some 1e-6.
+            crack energies are exact to some 1e-6 on smooth paths, and to half a percent where cracks jump.
         max_iterations: of Newton in one step.
         film: (6, 6) thickness times stiffness, N/m, of a thin layer on the outer surface. It has no strength
             of its own: a crack that opens to the surface breaks it.
@@ -121,7 +121,8 @@ class FractureModel:
         self.force_scale = float(np.linalg.norm(self.system.weight * self._points.normal_strength))
 
     def initial_state(self) -> FractureState:
-        """The intact particle before any load."""
+        """The intact particle before any load; what an earlier run left in the preconditioner goes."""
+        self._preconditioner = Preconditioner(self.system)
         points = (self.particle.n_interfaces, 2)
         return FractureState(
             damage=np.zeros(points),

@@ -220,7 +220,8 @@ def minimise(
         starts: interface displacements (n_unknowns,) to choose from, m.
         preconditioner: kept between calls.
         force_scale: norm against which the residual counts, N/m.
-        remix: gives the law its mode mix from the jumps that the first, elastic direction foresees.
+        remix: gives the law its mode mix from the jumps that the first, elastic direction foresees; a start
+            that is in equilibrium keeps that of the step before.
         tolerance: on the residual over `force_scale`.
         max_iterations: of Newton.
 

@@ -19,8 +19,9 @@ Array = NDArray[np.float64]
 
 DIRECT = 1e-10  # reduction that factors of the matrix itself reach, conditioning permitting
 PASSES = 3  # with these: the first solves, the others refine
-MOST_PASSES = 12  # with factors of an earlier matrix
-SLOW = 6  # passes after which new factors pay
+MOST_PASSES = 6  # with factors of an earlier matrix: beyond, new ones pay, and errors hide
+DRIFT = 3.0  # by which a diagonal may have changed; beyond, small corrections no longer mean small errors
+STALLED = 1e-6  # a last correction above this share of the first is no solution
 ROUND_OFF = 1e-14
 
 
@@ -90,28 +91,35 @@ class BorderedLUSolver(LinearLUSolver):
 
     def _refined(self, system: _System, z: Array, factor: _Factor) -> Array:
         """Solution by factors of this very matrix."""
-        correct, goal = _Correction(system, factor), 0.0
+        correct, sizes = _Correction(system, factor), []
         for _ in range(PASSES):
             step = correct(system.residual(z))
-            z, size = z + step, _largest(step)
-            goal = goal or self.reduction * size
-            if size <= goal:
+            z = z + step
+            sizes.append(_largest(step))
+            if len(sizes) > 1 and sizes[-1] <= self.reduction * sizes[0]:
                 break
+        if not sizes[-1] <= max(STALLED * sizes[0], ROUND_OFF * _largest(z)):
+            raise NotConverged(f"transport matrix is too ill-conditioned: last correction {sizes[-1]:.1e}")
         return z
 
     def _iterated(self, system: _System, z: Array, factor: _Factor) -> Array | None:
         """Solution by factors of an earlier matrix; None where they do not help."""
+        change = np.abs(system.matrix.diagonal()) / factor.diagonal
+        if not (change.min() > 1 / DRIFT and change.max() < DRIFT):
+            return None
         correct, mix = _Correction(system, factor), Anderson(MOST_PASSES)
         step = correct(system.residual(z))
-        first = _largest(step)
+        first = size = _largest(step)
         goal = max(self.reduction * first, ROUND_OFF * _largest(z))
-        for passes in range(1, MOST_PASSES):
-            z = mix(z, z + step)
+        if first <= goal:  # there already
+            return z + step
+        for _ in range(MOST_PASSES):
+            z, before = mix(z, z + step), size
             step = correct(system.residual(z))
-            if _largest(step) <= goal:
-                self._factor = factor if passes < SLOW else None
+            size = _largest(step)
+            if size <= goal * max(1 - size / before, 0.0):  # what is left after n passes is a geometric sum
                 return z + step
-            if not _largest(step) <= first:  # it diverges
+            if not size <= first:  # it diverges
                 break
         return None
 
@@ -194,7 +202,8 @@ class _Factor:
 
     def __init__(self, matrix: Any, order: NDArray[np.int64]) -> None:
         diagonal = np.abs(matrix.diagonal())
-        self.scale, self.order = 1 / np.where(diagonal > 0, diagonal, 1), order
+        self.diagonal, self.order = np.where(diagonal > 0, diagonal, 1), order
+        self.scale = 1 / self.diagonal
         scaled = csc_matrix(matrix.multiply(self.scale[:, None]).tocsr()[order][:, order])
         # Diagonal pivots unless one is 100 times too small keep the fill of the symmetric ordering.
         try:

@@ -354,12 +354,14 @@ GRAIN_STRAIN = (-0.01, -0.01, 0.02)  # along a, b, c, at the end of the ramp
 
 @dataclass(frozen=True)
 class Numerics:
-    """Choices without physical meaning: element size (m), penalty and viscosity (Pa/m), number of steps."""
+    """Choices without physical meaning: element size (m), penalty and viscosity (Pa/m), number of steps, and
+    tolerance of the equilibrium."""
 
     size: float = 0.2 * UM
     penalty: float = 1e18
     viscosity: float = 2e13
     steps: int = 40
+    tolerance: float = 1e-5
 
 
 def cracked_polycrystal(numerics: Numerics) -> tuple[float, float]:
@@ -372,7 +374,8 @@ def cracked_polycrystal(numerics: Numerics) -> tuple[float, float]:
     bonds = CohesiveProperties(
         2e8 * one, 2e8 * one, one, one, PATCH.exponent, numerics.penalty, numerics.viscosity
     )
-    model = FractureModel(particle, rotate_stiffness(hexagonal_stiffness(*GRAIN_ELASTICITY), axes), bonds)
+    stiffness = rotate_stiffness(hexagonal_stiffness(*GRAIN_ELASTICITY), axes)
+    model = FractureModel(particle, stiffness, bonds, tolerance=numerics.tolerance)
     misfit = rotate_strain(np.array(GRAIN_STRAIN), axes)
     state = ramp(model, model.initial_state(), 0 * misfit, misfit, numerics.steps)[-1]
     return failed_fraction(particle, state.damage), state.fracture_energy / particle.interface_length.sum()
@@ -389,6 +392,7 @@ def objectivity() -> list[Row]:
         "viscosity of 2e13 Pa/m against 5e12 Pa/m": (usual, Numerics(viscosity=5e12)),
         "viscosity of 4e13 Pa/m against 5e12 Pa/m": (Numerics(viscosity=4e13), Numerics(viscosity=5e12)),
         "40 steps against 80": (usual, Numerics(steps=80)),
+        "tolerance of 1e-5 against 1e-8": (usual, Numerics(tolerance=1e-8)),
     }
     solve = cache(cracked_polycrystal)
     rows = []
