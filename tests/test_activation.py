@@ -170,6 +170,20 @@ def test_a_share_stays_as_dislocations_strain_faults_and_weaker_interfaces():
     )
 
 
+def test_weakening_at_a_boundary_does_not_depend_on_the_mesh():
+    weaker = []
+    for n in (16, 32):
+        particle = pair(n)
+        before = generate_defects(particle, DefectSettings(), 1)
+        misfit = largest_misfit(model_of(particle), history(particle), C)
+        after = activate(particle, before, misfit, DefectSettings(), 1)
+        x, y = particle.interface_midpoint.T
+        boundary = np.isclose(x, 1e-6) & (np.abs(y - 1e-6) < 0.5e-6)
+        weaker.append(1 - (after.strength_factor / before.strength_factor)[boundary].mean())
+    assert weaker[0] > 0.01
+    assert_allclose(weaker[1], weaker[0], rtol=0.1)
+
+
 def test_without_misfit_nothing_changes():
     particle = plate()
     before = generate_defects(particle, DefectSettings(), 1)

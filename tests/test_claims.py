@@ -21,6 +21,7 @@ from faultline.observables.claims import (
     INPUT,
     NOT_IN_STUDY,
     NOT_MODELLED,
+    POSSIBLE,
     Numbers,
     claim_rows,
     claim_table,
@@ -124,10 +125,16 @@ def test_a_number_put_in_is_shown_as_such():
 
 
 def test_kinds_that_are_no_success_keep_their_name():
-    far = nano(9.0)
-    assert row(claim(RUN, kind="input"), dislocations=far).verdict == INPUT
-    fitted = row(claim(RUN, kind="calibration"), dislocations=far)
-    assert (fitted.verdict, fitted.computed, fitted.position) == (CALIBRATION, 9.0, 14.0)
+    for kind in (INPUT, CALIBRATION, POSSIBLE):
+        assert row(claim(RUN, kind=kind), dislocations=nano(2.1)).verdict == kind
+        assert row(claim(RUN, kind=kind), dislocations=nano(9.0)).verdict == DOES_NOT_HOLD
+        exists = claim(RUN, kind=kind, tolerance="exists", stated=1)
+        assert row(exists, dislocations=nano(1.0)).verdict == kind
+        assert row(exists, dislocations=nano(0.0)).verdict == DOES_NOT_HOLD
+        above = ordering({**RUN, "expect": {"greater": 2.0}}, kind=kind)
+        assert row(above, dislocations=nano(3.0)).verdict == kind
+        assert row(above, dislocations=nano(1.0)).verdict == DOES_NOT_HOLD
+        assert row(above, dislocations=nano(math.nan)).verdict == DOES_NOT_HOLD
     left_out = row(claim(None, kind="not_modelled", tolerance=None))
     assert (left_out.verdict, left_out.case, left_out.tolerance) == (NOT_MODELLED, "", "")
     assert math.isnan(left_out.computed)
@@ -325,18 +332,18 @@ def test_the_summary_says_what_was_not_counted(rows):
     words = shown.claims_summary(rows)
     assert "**Predictions:** 2 of 3 hold (67%); 1 not judged." in words
     assert "**Orderings:** 1 of 2 hold (50%)." in words
-    assert "Inputs (put in by hand, no success): 1; outside their class: given." in words
+    assert "Inputs (put in by hand, no success): 1; not met: given." in words
     assert "Not in this study: 1" in words
     assert "11% of the claims are not modelled" in words
 
 
 def test_misses_are_told_with_their_explanation(rows):
     words = shown.misses(rows)
-    assert words.count("\n- ") + 1 == 2
+    assert words.count("\n- ") + 1 == 3
     assert "The slab is small." in words
     assert "within spread" in words
     assert "No explanation has been written." in words
-    assert "No prediction" in shown.misses(rows[rows["id"] == "hit"])
+    assert "No claim" in shown.misses(rows[rows["id"] == "hit"])
 
 
 def test_the_tables_show_every_claim_with_escaped_text(rows):

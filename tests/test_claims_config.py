@@ -105,12 +105,12 @@ MALFORMED = {
     "unknown class": (
         edited(("tolerance: strain", "tolerance: strains")),
         "claims[0].tolerance",
-        "allowed: exists, ordering, retention, strain, velocity; did you mean strain?",
+        "allowed: exists, ordering, retention, strain, time, velocity; did you mean strain?",
     ),
     "unknown kind": (
         edited(("kind: prediction", "kind: guess")),
         "claims[0].kind",
-        "allowed: calibration, input, not_modelled, ordering, prediction",
+        "allowed: calibration, input, not_modelled, ordering, possible, prediction",
     ),
     "same id twice": (GOOD + GOOD, "claims[1].id", "'volume' stands twice"),
     "ordering with a class for numbers": (

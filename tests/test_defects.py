@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 from faultline.config.estimates import DefectConstants
 from faultline.config.models import DefectSettings, UnderSinteredSettings
 from faultline.cracks import CohesiveProperties, FractureModel
+from faultline.cracks.threshold import rms_strain
 from faultline.crystal import isotropic_stiffness, lab_strain
 from faultline.dataset import read_dataset, write_dataset
 from faultline.defects import defects_dataset, defects_from_dataset, gaussian_field, generate_defects
@@ -55,9 +56,9 @@ def test_field_has_unit_variance_and_the_given_correlation():
 
 def test_residual_strain_has_no_preferred_direction(particle):
     rng = np.random.default_rng(2)
-    draws = [residual_strain(particle, 1e-3, 0.2e-6, rng, traceless=False) for _ in range(60)]
+    draws = [residual_strain(particle, 1e-3, 0.2e-6, rng) for _ in range(60)]
     strain = np.concatenate(draws)
-    assert_allclose(strain.std(axis=0), 1e-3 * np.array([1, 1, 1, *[np.sqrt(2)] * 3]), rtol=0.08)
+    assert_allclose(strain.std(axis=0), 1e-3 * np.array([1, 1, 1, *[np.sqrt(3)] * 3]), rtol=0.08)
     turned = lab_strain(
         strain, np.repeat(Rotation.random(random_state=5).as_matrix()[None], len(strain), axis=0)
     )
@@ -68,6 +69,14 @@ def test_traceless_by_default(particle):
     strain = generate_defects(particle, settings(), 3).residual_strain
     assert_allclose(strain[:, :3].sum(axis=1), 0, atol=1e-17)
     assert strain.std() > 5e-4
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_amplitude_is_the_rms_over_directions(particle, flat):
+    plate = rectangle_particle((4e-6, 2e-6), (24, 12)) if flat else particle
+    rng = np.random.default_rng(4)
+    squares = [rms_strain(plate, residual_strain(plate, 1e-3, 0.2e-6, rng)) ** 2 for _ in range(40)]
+    assert_allclose(np.sqrt(np.mean(squares)), 1e-3, rtol=0.03)
 
 
 def test_segregation_keeps_the_alkali(particle):
@@ -154,7 +163,7 @@ def test_both_arrangements_have_the_same_rms(particle):
     uniform, clustered = (
         np.mean([mean_square(word, seed) for seed in range(40)], axis=0) for word in ("uniform", "clustered")
     )
-    expected = 1e-6 * np.array([2 / 3, 2 / 3, 2 / 3, 2, 2, 2])  # a traceless normal part, gamma = 2 eps
+    expected = 1e-6 * np.array([1, 1, 1, 3, 3, 3])  # of the same normal strain in all directions
     assert_allclose(uniform, expected, rtol=0.15)
     assert_allclose(clustered, expected, rtol=0.15)
 
@@ -211,7 +220,7 @@ def test_dislocations_strain_the_lattice_as_williamson_and_smallman_say(particle
     squares = [
         (generate_defects(particle, given, seed).residual_strain[:, 3:] ** 2).mean() for seed in range(40)
     ]
-    assert_allclose(np.mean(squares), 2 * (1e-6 + added**2), rtol=0.1)
+    assert_allclose(np.mean(squares), 3 * (1e-6 + added**2), rtol=0.1)
 
 
 def test_dislocations_weaken_interfaces_and_sit_where_the_strain_is(particle):

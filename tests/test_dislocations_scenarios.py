@@ -1,5 +1,6 @@
 """The calibrated constants, the situations of the source, their files, and what is read from these."""
 
+import inspect
 import json
 import re
 from dataclasses import fields, replace
@@ -14,7 +15,7 @@ from conftest import ROOT
 from faultline.config.dislocations import SCENARIO_NAMES, DislocationConstants
 from faultline.config.loader import load_study
 from faultline.dataset import read_dataset, write_dataset
-from faultline.dislocations import Crystal, Settings, parameter_table, run
+from faultline.dislocations import Crystal, Settings, parameter_table, run, statements
 from faultline.dislocations.degradation import RockSalt
 from faultline.dislocations.files import (
     ageing_from_dataset,
@@ -28,6 +29,7 @@ from faultline.dislocations.scenarios import (
     GLIDE,
     MOVING,
     SEEDS,
+    STAYING,
     burst,
     calibrate,
     long_cycling,
@@ -191,10 +193,31 @@ def test_a_failed_scenario_is_named(study):
     assert len(figures.dipole_panels(loaded).axes[0].texts) == 1  # the message stands in for the panels
 
 
+def test_shipped_claims_have_the_kind_of_the_statements_they_read():
+    """A statement that was only made possible is no prediction in the claims either."""
+    source = inspect.getsource(statements)
+    loose = r'(?:_in_most|Statement)\(\s*"([^"]+)", (\w+|"\w+")'
+    kinds = {
+        name: "possible" if kind == "most" else kind.strip('"') for name, kind in re.findall(loose, source)
+    }
+    kinds |= dict.fromkeys(("spread of climb", "spread of glide"), "prediction")
+    claims = load_study(ROOT / "config/config.yaml", ROOT).claims
+    reading = [claim for claim in claims if claim.computed and claim.computed.statement]
+    assert len(reading) > 20
+    for claim in reading:
+        assert claim.kind == kinds[claim.computed.statement], claim.id
+
+
 def test_statistics_of_the_burst(turned):
     found = burst_statistics(turned)
     assert found["burst_angle_before"].value > found["burst_angle_after"].value == 0
-    assert found["retained_share"].low == 0 < found["retained_share"].value <= 1
+    share, (run,) = found["retained_share"], turned.part(STAYING)
+    count = np.array([len(state) for state in run.states])
+    left = max(count[-1] - count[0], 0)
+    assert np.isclose(
+        share.value, left / (count.max() - count[0])
+    )  # of what the misfit made, not of the wall
+    assert 0 <= share.low <= share.value <= 1
     assert found["retained_dislocation_density"].unit == "1/m2"
 
 
@@ -257,7 +280,11 @@ def test_unused_constants_change_nothing():
         (r"  burgers:", "  burger:", r"constants.burger: .*did you mean burgers"),
         (r"scenarios: \[velocities", "scenarios: [velocity", r"scenarios\[0\].*did you mean velocities"),
         (r"scenarios: \[velocities", "scenarios: [burst", r"burst stands twice"),
-        (r"value: 3 GPa", "value: 0.2 GPa", r"nucleation_stress|outside its range"),
+        (
+            r"value: 3 GPa",
+            "value: 0.2 GPa",
+            r"nucleation_stress must exceed glide_friction|outside its range",
+        ),
         (r"status: calibration", "status: guess", r"status: 'guess' is not allowed"),
     ],
 )

@@ -11,7 +11,7 @@ from faultline.dislocations import Settings, Slab
 from faultline.dislocations.anisotropic import solve_stroh, stroh_stress
 from faultline.dislocations.dynamics import dislocation_stress
 from faultline.dislocations.misfit import grid, misfit_stress
-from faultline.dislocations.stress import dipole_glide_stress, edge_stress, pair_stress, row_stress
+from faultline.dislocations.stress import edge_stress, pair_stress, row_stress
 from faultline.verification import dislocations as problems
 
 NM = 1e-9
@@ -25,13 +25,6 @@ def test_far_field_decays_as_one_over_r():
         edge_stress(r * np.cos(angle), r * np.sin(angle), 1.0, SETTINGS.core_width) for r in (1e-7, 1e-6)
     )
     assert_allclose(near / far, 10, rtol=1e-3)
-
-
-def test_dipole_stress_vanishes_at_45_degrees():
-    height = 2 * NM
-    assert_allclose(dipole_glide_stress(height, height, 1.0), 0, atol=1e-6)
-    assert dipole_glide_stress(0.5 * height, height, 1.0) > 0  # drawn away from above the other one
-    assert dipole_glide_stress(2 * height, height, 1.0) < 0  # and back from beyond 45 degrees
 
 
 @given(x=st.floats(-5e-9, 5e-9), y=st.floats(-5e-9, 5e-9))

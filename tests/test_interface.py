@@ -55,6 +55,7 @@ class Oxide:
     """What corrosion asks of a material."""
 
     c_max = 40000.0
+    initial_site_fraction = 0.9
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +171,13 @@ def test_resistances_add_in_series(particle):
     failed = np.zeros(particle.n_interfaces, dtype=bool)
     moist = np.full(particle.n_surface, 0.01)
     result = block(particle, failed, exposure_resistance=moist)
-    layer = film_resistance(result.surface_layer_thickness, GROWTH, Oxide.c_max, 298.15)
+    layer = film_resistance(result.surface_layer_thickness, GROWTH, 0.9 * Oxide.c_max, 298.15)
     assert_allclose(result.film_resistance, moist + layer)
     expected = (
-        result.surface_layer_thickness[0] * 8.314462618 * 298.15 / (FARADAY**2 * 1e-17 * 0.2 * Oxide.c_max)
+        result.surface_layer_thickness[0]
+        * 8.314462618
+        * 298.15
+        / (FARADAY**2 * 1e-17 * 0.2 * 0.9 * Oxide.c_max)
     )
     assert_allclose(layer[0], expected)
 

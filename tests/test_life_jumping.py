@@ -200,6 +200,22 @@ def test_blocks_end_on_a_simulated_cycle_and_the_next_goes_on_from_it() -> None:
     assert_allclose(second[-1].state.damage, full(slowing, 100).damage, atol=5e-3)
 
 
+def test_one_point_that_starts_within_a_jump_keeps_the_bound() -> None:
+    """A mean over 1000 points does not see it."""
+
+    def cracks(state: Worn) -> Worn:
+        damage = state.damage.copy()
+        damage[0] = min(damage[0] + 0.06 * (state.cycle + 1 >= 9), 1.0)
+        return Worn(state.cycle + 1, damage)
+
+    slow = [variable(step=0.1, tolerance=1e-3, points=1000)]
+    found = list(advance(cracks, beginning(Worn(0, np.zeros(1000))), 20, slow, JumpControl(100)))
+    damage = [0.0, *(one.state.damage[0] for one in found)]
+    for before, after, one in zip(damage, damage[1:], found, strict=False):
+        assert not one.jumped or after - before - one.gain["damage"][0] <= 0.1 + 1e-12
+    assert_allclose(damage[-1], 0.72, atol=0.06)
+
+
 def test_bounds_must_make_sense() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         JumpControl(0)

@@ -136,7 +136,12 @@ class PrototypeCycle:
             return Cycler(self.model, faces, mechanics, NUMERICS)
 
     def _film(self, thickness: np.ndarray) -> np.ndarray:
-        return film_resistance(thickness, self.growth, self.model.material.c_max, 298.15)
+        return film_resistance(
+            thickness,
+            self.growth,
+            self.model.material.c_max * self.model.material.initial_site_fraction,
+            298.15,
+        )
 
     def _openings(self, evolution: CrackEvolution, history: History) -> np.ndarray:
         """(n_frames, n_interfaces) openings in the cycle; one way, the cracks follow the frames first."""

@@ -47,7 +47,7 @@ def test_an_rms_map_scales_the_random_strain(particle):
         [generate_defects(particle, settings, seed, measured).residual_strain for seed in range(60)]
     )
     assert not strain[:, ~left].any()
-    assert_allclose(strain[:, left, 5].std(), np.sqrt(2) * 1e-3, rtol=0.1)
+    assert_allclose(strain[:, left, 5].std(), np.sqrt(5) * 1e-3, rtol=0.1)
     with pytest.raises(ValueError, match="not given"):
         generate_defects(particle, settings, 1)
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ from faultline.observables import (
     read_metrics,
     write_metrics,
 )
+from faultline.observables.metrics import activation_metrics
 from synthetic import (
     Made,
     crack_dataset,
@@ -202,6 +204,14 @@ def test_crack_metrics(particle, cycling):
     assert metrics["viscous_share"] == pytest.approx(0.03)
     assert metrics["crack_porosity"] == pytest.approx(float(cracks["opening_area"].max()) / particle.area)
     assert 3.0 < metrics["first_crack_voltage"] < 4.0
+    assert "damage_acceleration" in metrics
+
+
+def test_lattice_shift_is_the_size_of_the_change(particle):
+    metrics = activation_metrics(
+        xr.Dataset(attrs={"lattice_change_a": -0.01, "lattice_change_c": 0.02}), particle
+    )
+    assert (metrics["lattice_shift_a"], metrics["lattice_shift_c"]) == (0.01, 0.02)
 
 
 def test_without_a_crack_what_needs_one_is_not_a_number(particle, cycling):

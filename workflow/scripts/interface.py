@@ -34,6 +34,7 @@ def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageS
         capillary_opening=settings.interface.capillary_opening,
         exposure_resistance=inputs["exposure"]["film_resistance"].values,
         cei=electrolyte.cei if electrolyte else Interphase(),
+        cycles=int(cycling["cycle"].max()),
     )
     return corrosion_dataset(particle, corrosion)
 

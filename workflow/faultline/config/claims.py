@@ -2,7 +2,9 @@
 
 A claim says of itself what agreement is worth. `input`: put in by hand, so it must agree. `calibration`: a
 constant was fitted to it. `prediction`: a number that nothing was fitted to. `ordering`: a sign, as of a case
-against its control. `not_modelled`: left out, with the reason. Rates of success count predictions and
+against its control. `possible`: the situation was set up so that it can arise;
+the constants allow it. `not_modelled`: left out, with the reason.
+Rates of success count predictions and
 orderings only. A tolerance is one of few classes, fixed for all claims, and never a number of one claim.
 """
 
@@ -23,21 +25,21 @@ if TYPE_CHECKING:  # a study holds claims
     from faultline.config.case import Case
     from faultline.config.dislocations import Dislocations
 
-Kind = Literal["input", "calibration", "prediction", "ordering", "not_modelled"]
-Tolerance = Literal["retention", "strain", "velocity", "ordering", "exists"]
+Kind = Literal["input", "calibration", "prediction", "ordering", "possible", "not_modelled"]
+Tolerance = Literal["retention", "strain", "velocity", "time", "ordering", "exists"]
 Sense = Literal["greater", "less"]
 
 MANY_CLAIMS = 20  # below it one in ten is less than two
 MOST_NOT_MODELLED = 0.1  # share of all claims
 _SENSES: tuple[Sense, ...] = get_args(Sense)
-_NEEDS_REASON = ("input", "calibration", "not_modelled")
-_NUMERIC = ("retention", "strain", "velocity", "exists")
+_NEEDS_REASON = ("input", "calibration", "possible", "not_modelled")
+_NUMERIC = ("retention", "strain", "velocity", "time", "exists")
 
 # what names a computed number, and what may be added to it
 _FORMS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset({"case", "metric"}), frozenset({"expect"})),
     (frozenset({"case", "control", "metric", "expect"}), frozenset()),
-    (frozenset({"case", "parameter"}), frozenset({"at"})),
+    (frozenset({"case", "parameter"}), frozenset({"at", "expect"})),
     (frozenset({"dislocations", "statistic"}), frozenset({"expect"})),
     (frozenset({"dislocations", "statement"}), frozenset()),
     (frozenset({"dislocations", "parameter"}), frozenset()),
@@ -123,6 +125,8 @@ class ComputedSettings(Settings):
             raise ValueError(f"expect: {self.expect} than what? Write {{{self.expect}: bound}}")
         if self.control is not None and self.bound is not None:
             raise ValueError(f"expect: the control is the bound; write {self.sense}")
+        if self.parameter is not None and isinstance(self.bound, str):
+            raise ValueError(f"expect: '{self.bound}' is not allowed; a parameter is held against a number")
         return self
 
 
@@ -144,11 +148,12 @@ class ClaimSettings(Settings):
     tolerance: Tolerance | None = Field(
         default=None,
         description="Class: retention (10 points), strain (25 %), velocity (the stated spread, else 25 %), "
-        "ordering (sign, above the spread over seeds), exists (yes or no).",
+        "time (25 %), ordering (sign, above the spread over seeds), exists (yes or no).",
     )
     computed: ComputedSettings | None = Field(default=None, description="Where the study's number is found.")
     why: str = Field(
-        default="", description="Reason for the kind; required for input, calibration and not_modelled."
+        default="",
+        description="Reason for the kind; required for input, calibration, possible and not_modelled.",
     )
     explanation: str = Field(
         default="", description="Why it was missed, written after a miss; it changes no verdict."

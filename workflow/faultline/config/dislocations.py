@@ -21,7 +21,6 @@ Mobility = Annotated[float, q.Quantity("a mobility", "m/s/Pa", "1.3e-18 m/(s Pa)
 Volume = Annotated[float, q.Quantity("a volume", "m**3", "0.034 nm^3", gt=0)]
 Rate = Annotated[float, q.Quantity("a rate", "1/s", "1e13 1/s", gt=0)]
 Energy = Annotated[float, q.Quantity("an energy", "J", "1.45 eV", gt=0)]
-Stress = q.PartialPressure
 PoissonRatio = Annotated[float, q.Quantity("a Poisson ratio", "dimensionless", "0.28", ge=0, le=0.499)]
 PositiveTime = Annotated[float, q.Quantity("a time", "s", "0.1 s", gt=0)]
 PositiveFraction = Annotated[float, q.Quantity("a fraction", "dimensionless", "0.03 or 3 %", gt=0, le=1)]
@@ -47,14 +46,14 @@ class DislocationConstants(Settings):
     climb_mobility: Constant[Mobility] = Field(
         description="Climb velocity over stress beyond friction, in a crystal without lithium."
     )
-    glide_friction: Constant[Stress] = Field(description="Shear stress below which nothing glides.")
-    climb_friction: Constant[Stress] = Field(description="Normal stress below which nothing climbs.")
+    glide_friction: Constant[q.Pressure] = Field(description="Shear stress below which nothing glides.")
+    climb_friction: Constant[q.Pressure] = Field(description="Normal stress below which nothing climbs.")
     temperature: Constant[q.Temperature] = Field(description="Temperature.")
     formula_volume: Constant[Volume] = Field(description="Volume of a formula unit.")
     antisite_fraction: Constant[PositiveFraction] = Field(
         description="Sites of the Li layers open to transition metal at full lithiation."
     )
-    nucleation_stress: Constant[Stress] = Field(
+    nucleation_stress: Constant[q.Pressure] = Field(
         description="Shear stress at which a dipole forms; above `glide_friction`."
     )
     nucleation_interval: Constant[PositiveTime] = Field(description="Waiting time between nucleations.")

@@ -179,8 +179,7 @@ class MicrostrainMapSettings(Settings):
 class MicrostrainSettings(RandomFieldSettings):
     """Residual strain as a stored eigenstrain; its RMS over the section is the same in either arrangement.
 
-    `amplitude` is the standard deviation of a normal component before the volume part is taken out, which
-    leaves sqrt(2/3) of it.
+    `amplitude` is the root mean square of the normal strain over all directions.
     """
 
     arrangement: Literal["uniform", "clustered"] = Field(

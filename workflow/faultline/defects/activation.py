@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
+from scipy.spatial import KDTree
 
 from faultline.config.estimates import DefectConstants
 from faultline.config.models import DefectSettings
@@ -48,13 +49,14 @@ def activate(
 
     A share of the misfit's dislocations stays. They add to the residual strain, as a random field of their
     own RMS, and leave faults behind: of a layer spacing d and a faulted length L each, a density rho faults
-    the share rho d L of the layers. Strength falls by both.
+    the share rho d L of the layers. Strength falls by both; the density that counts
+    is the mean within the correlation length, since that of a cell at a boundary grows as cells shrink.
 
     Args:
         particle: the section.
         before: defects when the block starts.
         misfit: of the block.
-        settings: correlation length of the new strain.
+        settings: correlation length of the new strain, over which the density is spread as well.
         seed: of the new strain.
         retained_share: of the misfit's dislocations; by default the estimate.
         constants: estimates.
@@ -67,10 +69,11 @@ def activate(
     faults = 1 - (1 - before.stacking_fault_probability) * (1 - faulted)
     rng = np.random.default_rng([seed, 1])  # not the field that synthesis left
     length = settings.microstrain.correlation_length
+    earlier, later = (_spread(particle, each, length) for each in (before.dislocation_density, density))
     weaker = (
-        dislocation_factor(particle, density, c)
+        dislocation_factor(particle, later, c)
         * fault_factor(particle, faults, c)
-        / dislocation_factor(particle, before.dislocation_density, c)
+        / dislocation_factor(particle, earlier, c)
         / fault_factor(particle, before.stacking_fault_probability, c)
     )
     return replace(
@@ -100,8 +103,9 @@ def misfit_density(strain: Array, gradient: tuple[csr_array, csr_array]) -> Arra
     """Norm (n_cells,), 1/m, of Nye's tensor of a plastic strain equal to `strain` (n_cells, 6).
 
     alpha_ij = e_jkl d_k eps_il (Nye, Acta Metall. 1, 153, 1953; up to its sign), with nothing varying along
-    z. Divided by the Burgers vector it is the density of geometrically necessary dislocations. A strain that
-    fits together needs none: an expansion along x that varies with x.
+    z. Divided by the Burgers vector it is the density of geometrically necessary dislocations. It needs
+    none if no plane bends: an expansion along x that varies with x. Bending that elasticity could do counts
+    as well, so it is an upper estimate.
     """
     along_x, along_y = (operator @ strain for operator in gradient)
     xx, yy, zz, yz, xz, xy = range(6)
@@ -160,6 +164,19 @@ def _gradients(particle: Particle) -> tuple[csr_array, csr_array]:
 def _inner_sides(particle: Particle) -> NDArray[np.int64]:
     _, sides = cell_faces(particle.cells)
     return sides[sides[:, 1] >= 0]
+
+
+def _spread(particle: Particle, density: Array, length: float) -> Array:
+    """(n_cells,) mean of a density over the core within `length` (m), at least one element, of each cell."""
+    core = np.flatnonzero(particle.region == CORE)
+    area = particle.cell_area[core]
+    tree = KDTree(particle.cell_centroid[core])
+    radius = max(length, float(np.sqrt(2 * area.max())))
+    near = tree.sparse_distance_matrix(tree, radius, output_type="coo_matrix")
+    within = csr_array(coo_array((np.ones(near.nnz), (near.row, near.col)), shape=near.shape))
+    spread = np.zeros_like(density)
+    spread[core] = (within @ (area * density[core])) / (within @ area)
+    return spread
 
 
 def _grain_means(particle: Particle, values: Array) -> Array:

@@ -132,23 +132,24 @@ def residual_strain(
     amplitude: float | Array,
     correlation_length: float,
     rng: np.random.Generator,
-    traceless: bool = True,
 ) -> Array:
     """Random eigenstrain (n_cells, 6) without preferred direction.
 
-    Normal components have standard deviation `amplitude` (one number, or one for each cell) and tensor
-    shears `amplitude` / sqrt(2), independent of each other: the Gaussian orthogonal ensemble, which no
-    rotation changes. Lattice planes bend and shear around defects rather than swell, so by default the
-    volume part is taken out (which leaves the normals sqrt(2/3) of it). Where the section is a mirror plane
-    of all crystals it cannot warp, and the shears out of it are left out.
+    `amplitude` (one number, or one for each cell) is the RMS of the normal strain over all directions, as
+    the broadening of diffraction lines shows it. The parts are those of the Gaussian orthogonal ensemble,
+    which no rotation changes, without volume: lattice planes bend and shear around defects rather than
+    swell. Where the section is a mirror plane of all crystals it cannot warp, and the shears out of it are
+    left out. For normals of variance 1 before the volume is taken out, and tensor shears of 1/2, the mean
+    square (2 eps : eps + (tr eps)^2) / 15 is then 2/3, without those shears 2/5.
     """
     if not np.any(amplitude):
         return np.zeros((particle.n_cells, 6))
-    parts = amplitude * gaussian_field(particle.cell_centroid, correlation_length, 6, rng)
+    flat = section_is_mirror(particle)
+    scale = np.sqrt(5 / 2 if flat else 3 / 2)
+    parts = scale * amplitude * gaussian_field(particle.cell_centroid, correlation_length, 6, rng)
     normal, shear = parts[:3], np.sqrt(2.0) * parts[3:]  # gamma = 2 eps
-    if traceless:
-        normal = normal - normal.mean(axis=0)
-    if section_is_mirror(particle):
+    normal = normal - normal.mean(axis=0)
+    if flat:
         shear[:2] = 0.0
     return np.concatenate([normal, shear]).T
 

@@ -123,8 +123,6 @@ class Settings:
         for name in ("shear_modulus", "burgers", "core_width", "nucleation_interval", "antisite_fraction"):
             if getattr(self, name) == 0:
                 raise UserError(f"dislocations: {name} is zero; it must be positive")
-        if self.nucleation_stress <= self.glide_friction:
-            raise UserError("dislocations: nucleation_stress must exceed glide_friction")
         if self.poisson_ratio >= 0.5:
             raise UserError(f"dislocations: poisson_ratio is {self.poisson_ratio}; it must be below 0.5")
 

@@ -288,11 +288,10 @@ def pair(settings: Settings, seeds: int = 3) -> Scenario:
 
 
 def two_lives(history: History) -> tuple[PairLife | None, PairLife | None]:
-    """The first dipole of the first lens and, of those that came after 6 s, the one that grew most."""
+    """The first dipole of the first lens and the first one that came after 6 s."""
     lives = pair_lives(history)
     first = next((life for life in lives if life.born <= 6), None)
-    later = (life for life in lives if life.born > 6)
-    return first, max(later, key=lambda life: life.last - life.first, default=None)
+    return first, next((life for life in lives if life.born > 6), None)
 
 
 @dataclass(frozen=True)
@@ -365,7 +364,7 @@ class Reorientation:
         pairs: wall dislocations annihilated by newly nucleated partners.
         escaped: Burgers content out through the surface of domain 1 and of domain 2.
         balance: whether wall + inside + escaped content stayed the same at every stored time.
-        peak, retained: dislocations per area of the slab, 1/m2, at the most and at the end.
+        wall, peak, retained: dislocations per area of the slab, 1/m2, at the start, at the most, at the end.
     """
 
     count: tuple[int, int, int]
@@ -373,6 +372,7 @@ class Reorientation:
     pairs: int
     escaped: tuple[int, int]
     balance: bool
+    wall: float
     peak: float
     retained: float
 
@@ -411,6 +411,7 @@ def reorientation(history: History) -> Reorientation:
         pairs=sum(e.kind == ANNIHILATION and min(e.ident) < wall for e in history.events),
         escaped=(int(content[-1, 2]), int(content[-1, 3])),
         balance=bool((content.sum(axis=1) == wall).all()),
+        wall=float(density[0]),
         peak=float(density.max()),
         retained=float(density[-1]),
     )

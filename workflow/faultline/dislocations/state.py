@@ -163,10 +163,6 @@ class History:
         escaped = np.array([s.escaped for s in self.states])
         return np.column_stack([wall, inside - wall, escaped])
 
-    def wall_angle(self) -> Array:
-        """Tilt theta = b N_wall / L in rad between the domains (states,) (Read and Shockley, 1950)."""
-        return np.asarray(self.settings.burgers * self.interface()[1] / self.slab.period)
-
     def slab_angle(self) -> Array:
         """Tilt in rad between both ends of the slab (states,): all content inside, wall or not."""
         inside = np.array([s.sign.sum() for s in self.states])

@@ -144,11 +144,3 @@ def _kernels(at: Array, of: Array, core: float) -> Array:
 def _room(rows: int, columns: int) -> Array:
     """Six arrays to compute in: asking for them anew at every call takes longer than filling them."""
     return np.empty((6, rows, columns))
-
-
-def dipole_glide_stress(x: ArrayLike, height: float, strength: float, core: float = 0.0) -> Array:
-    """Shear stress in Pa on a dislocation at (x, `height`) m from one of opposite sign at the origin.
-
-    Without a core it vanishes at x = +-height, the dipole's stable 45 degrees.
-    """
-    return -edge_stress(x, height, strength, core)[2]

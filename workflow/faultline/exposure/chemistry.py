@@ -131,7 +131,10 @@ class WaterFilm:
 
     @property
     def water_activity(self) -> float:
-        """Relative humidity; zero below one layer, which is bound to the surface and dissolves nothing."""
+        """Relative humidity; zero below one layer, which is bound to the surface and dissolves nothing.
+
+        The step at one layer is a cliff: whether a gas near it reacts at all hangs on `BET_CONSTANT`.
+        """
         return self.gas.relative_humidity if self.layers >= 1 else 0.0
 
     @property

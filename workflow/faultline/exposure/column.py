@@ -185,7 +185,7 @@ class Column:
             message = f"surface reaction stopped: {solution.message}"
             raise NotConverged(message, time=float(solution.t[-1]), step=len(solution.t))
         states = [rates.unpack(values) for values in solution.y.T]
-        error = self.balance_error(states[-1])
+        error = float(np.max([self.balance_error(state) for state in states]))
         if not error <= BALANCE_TOLERANCE:  # not a number is no balance either
             message = (
                 f"oxide and residue gained or lost {error:.1e} of the alkali (allowed: {BALANCE_TOLERANCE:g})"

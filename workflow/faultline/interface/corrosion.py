@@ -7,6 +7,8 @@ the reaction goes, later as fast as the reactants come through it,
 
 with k the linear and B the parabolic rate at the reference, and g t integrated over the history. The left
 side adds up over cycles, so that a life may be cut into blocks anywhere.
+
+A crack that opens within a block counts as wet for the whole block.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -238,12 +240,17 @@ def _resistance(
     """Of a reconstructed layer and the film before it, ohm m2; without growth there is neither."""
     if growth is None:
         return np.zeros_like(thickness)
-    return cei.resistance + film_resistance(thickness, growth, material.c_max, temperature)
+    return cei.resistance + film_resistance(
+        thickness, growth, material.c_max * material.initial_site_fraction, temperature
+    )
 
 
-def film_resistance(thickness: Array, growth: Growth, c_max: float, temperature: float) -> Array:
-    """Resistance (ohm m2) of layers (m), R_f = L R T / (F^2 D_L c_L), c_L the alkali left in them."""
-    concentration = c_max * max(1 - growth.alkali_loss, 0.01)
+def film_resistance(thickness: Array, growth: Growth, alkali: float, temperature: float) -> Array:
+    """Resistance (ohm m2) of layers (m), R_f = L R T / (F^2 D_L c_L).
+
+    c_L is what is left in them of `alkali` (mol/m3), the concentration that the fresh oxide holds.
+    """
+    concentration = alkali * max(1 - growth.alkali_loss, 0.01)
     return thickness * GAS_CONSTANT * temperature / (FARADAY**2 * growth.layer_diffusivity * concentration)
 
 

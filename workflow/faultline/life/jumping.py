@@ -32,7 +32,8 @@ from faultline.errors import NotConverged
 Floats = NDArray[np.float64]
 log = logging.getLogger(__name__)
 
-SAFETY = 0.8  # of the tolerance at which the next jump aims
+SAFETY = 0.8  # of the bounds at which the next jump aims
+POINT_ERROR = 0.5  # largest error estimate at any one point, over the largest step: a mean hides one tip
 
 
 class Aging(Protocol):
@@ -61,7 +62,7 @@ class SlowVariable(Generic[S]):
         name: what it is.
         read: its values (m,) in a state.
         write: the state with other values.
-        largest_step: what a jump may add at any point to `measure`.
+        largest_step: what a jump may add at any point to `measure`, besides its simulated cycle.
         tolerance: of the error estimate of a jump, the weighted mean over the points, in units of `measure`.
         weight: (m,) share of each point in that mean, sum 1.
         upper: value at which it stops.
@@ -106,7 +107,7 @@ class Milestone(Generic[S]):
         gain: what each slow variable gained in it; empty before the first cycle.
         stride: cycles to the next simulated one, as far as there are so many.
         jumped: cycles passed over since the last simulated one.
-        error: error estimate of the jump that led here, over its tolerance.
+        error: error estimate of the jump that led here, over what is allowed.
         rejected: jumps to here that were too long.
     """
 
@@ -183,12 +184,13 @@ def _next(
             n, rejected = n // 2, rejected + 1
             continue
         found = {v.name: v.read(after) for v in variables}
-        slow, error = {}, 0.0
+        slow, error, step = {}, 0.0, 0.0
         for v in variables:
             key = v.name
             slow[key] = _corrected(v, start[key], predicted[key], found[key], now.gain, n)
-            error = max(error, _error(v, slow[key], found[key]) / v.tolerance)
-        if error <= 1 or n == 1:
+            error = max(error, _error(v, slow[key], found[key]))
+            step = max(step, _step(v, start[key], slow[key] - (found[key] - predicted[key])))
+        if max(error, step) <= 1 or n == 1:
             break
         n, rejected = n // 2, rejected + 1
     gain = {key: found[key] - predicted[key] for key in found}
@@ -231,7 +233,16 @@ def _corrected(
 
 
 def _error(variable: SlowVariable[S], corrected: Floats, found: Floats) -> float:
-    return float(variable.weight @ np.abs(variable.measure(corrected) - variable.measure(found)))
+    """Error estimate over its bound, of the mean over the points and of the worst one; the larger."""
+    away = np.abs(variable.measure(corrected) - variable.measure(found))
+    worst = float(np.max(away, initial=0.0)) / (POINT_ERROR * variable.largest_step)
+    return max(float(variable.weight @ away) / variable.tolerance, worst)
+
+
+def _step(variable: SlowVariable[S], start: Floats, passed: Floats) -> float:
+    """What a jump added at any point besides its simulated cycle, over its bound."""
+    added = variable.measure(np.maximum(passed, start)) - variable.measure(start)
+    return float(np.max(added, initial=0.0)) / variable.largest_step
 
 
 def _stride(
@@ -266,6 +277,6 @@ def _allows(
     blurred = variable.measure(np.minimum(now + (m - 1) * (rate + m / 2 * change), variable.upper))
     foreseen = float(variable.weight @ (blurred - there))
     return (
-        float(np.max(there - here, initial=0.0)) <= variable.largest_step
+        float(np.max(there - here, initial=0.0)) <= SAFETY * variable.largest_step
         and foreseen <= SAFETY * variable.tolerance
     )

@@ -61,6 +61,9 @@ COUNTERS = ("stride", "jumped", "rejected", "error")
 class LifeState:
     """A particle between two cycles.
 
+    A restart gives the same numbers only if each cycle builds its solver factors and preconditioner anew, and
+    does not carry the rate of displacement over: neither is part of the state.
+
     Attributes:
         cycle: number of completed cycles.
         damage, mode_mix: (n_interfaces, 2) of both ends of each face, as in `FractureState`; the mode mix of

@@ -3,7 +3,8 @@
 Pure functions from claims and numbers to rows. Orderings are judged as cases are against their controls
 (`observables.comparison`): by sign, with an effect above the spread over at least five samples. Stated
 numbers are judged by few classes of tolerance: retention within 10 points, strains and volume changes within
-25 %, velocities within the stated spread or else 25 %, and yes or no (above zero or not). A number that did
+25 %, velocities within the stated spread or else 25 %, times within 25 %, and yes or no (above zero or
+not). A number that did
 not come out, as of an event that never happened, is a miss.
 """
 
@@ -43,7 +44,8 @@ COLUMNS = (
     "id", "source", "kind", "quantity", "unit", "stated", "computed", "low", "high", "tolerance", "verdict",
     "case",
 )  # fmt: skip
-INPUT, CALIBRATION, NOT_MODELLED = "input", "calibration", "not modelled"
+INPUT, CALIBRATION, POSSIBLE, NOT_MODELLED = "input", "calibration", "possible", "not modelled"
+UNCOUNTED = (INPUT, CALIBRATION, POSSIBLE)  # an agreement supports nothing and keeps the name of its kind
 NOT_IN_STUDY, FAILED = "not in this study", "failed"
 COUNTED = ("prediction", "ordering")  # kinds that rates of success count
 MISSES = (DOES_NOT_HOLD, WITHIN_SPREAD, FAILED)
@@ -222,8 +224,8 @@ def tolerance_words(claim: ClaimSettings) -> str:
 def _verdict(claim: ClaimSettings, computed: ComputedSettings, found: _Found) -> str:
     if found.failed:
         return FAILED
-    if claim.kind in (INPUT, CALIBRATION):
-        return claim.kind
+    if claim.kind in UNCOUNTED:
+        return claim.kind if _points_there(claim, computed, found) else DOES_NOT_HOLD
     if computed.sense is not None:
         if math.isnan(found.effect):
             return DOES_NOT_HOLD
@@ -233,6 +235,13 @@ def _verdict(claim: ClaimSettings, computed: ComputedSettings, found: _Found) ->
         least = 1 if computed.deterministic else MIN_SEEDS
         return judge(found.effect, spread, computed.sense, found.value.count, least=least)
     return HOLDS if agrees(claim, found.value.value) else DOES_NOT_HOLD
+
+
+def _points_there(claim: ClaimSettings, computed: ComputedSettings, found: _Found) -> bool:
+    """Whether a number that supports nothing agrees at least: an ordering by its sign alone."""
+    if computed.sense is None:
+        return agrees(claim, found.value.value)
+    return found.effect > 0 if computed.sense == "greater" else found.effect < 0
 
 
 def agrees(claim: ClaimSettings, computed: float) -> bool:
@@ -251,7 +260,7 @@ def deviation(claim: ClaimSettings, computed: float) -> float:
             width = RETENTION_POINTS
         case "velocity" if claim.spread is not None:
             width = claim.spread
-        case "strain" | "velocity":
+        case "strain" | "velocity" | "time":
             width = RELATIVE * abs(claim.stated)
         case _:
             return math.nan
@@ -277,7 +286,11 @@ def _found(claim: ClaimSettings, computed: ComputedSettings, numbers: Numbers) -
     """The number of a claim, None where the study does not hold what it names."""
     if computed.parameter is not None:
         given = numbers.given.get(claim.id)
-        return _Found(_converted(Statistic(*given), claim.unit)) if given else None
+        if given is None:
+            return None
+        value = _converted(Statistic(*given), claim.unit)
+        bound = computed.bound
+        return _Found(value, value.value - bound) if isinstance(bound, float) else _Found(value)
     if computed.case is not None:
         return _of_case(claim, computed, numbers.metrics)
     runs = numbers.dislocations if computed.dislocations else numbers.thresholds

@@ -71,7 +71,7 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "max_opening": Metric("widest opening", "nm", 1e9),
         "fracture_energy": Metric("fracture energy per depth", "µJ/m", 1e6),
         "viscous_share": Metric("viscous work over fracture energy", "%", 100),
-        "fade_acceleration": Metric("late over early growth of mean damage per cycle"),
+        "damage_acceleration": Metric("late over early growth of mean damage per cycle"),
     },
     "exposure": {
         "layer_thickness": Metric("mean air-formed layer", "nm", 1e9),
@@ -103,6 +103,8 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "stacking_fault_probability_after": Metric("mean stacking-fault probability after", "%", 100),
         "lattice_change_a": Metric("mean a at the end against the start", "%", 100),
         "lattice_change_c": Metric("mean c at the end against the start", "%", 100),
+        "lattice_shift_a": Metric("mean a at the end, away from the start", "%", 100),
+        "lattice_shift_c": Metric("mean c at the end, away from the start", "%", 100),
         "lattice_swing_a": Metric("largest change of mean a", "%", 100),
         "lattice_swing_c": Metric("largest change of mean c", "%", 100),
     },
@@ -159,7 +161,7 @@ def crack_metrics(cracks: xr.Dataset, particle: Particle) -> dict[str, float]:
         "max_opening": _largest(cracks["opening"]) if particle.n_interfaces else 0.0,
         "fracture_energy": energy,
         "viscous_share": viscous / energy if energy > 0 else math.nan,
-        "fade_acceleration": _acceleration(cracks, particle),
+        "damage_acceleration": _acceleration(cracks, particle),
     }
 
 
@@ -204,7 +206,8 @@ def interface_metrics(interface: xr.Dataset, particle: Particle) -> dict[str, fl
 
 def activation_metrics(activation: xr.Dataset, particle: Particle) -> dict[str, float]:
     """Return what the block of cycles did to dislocations, faults and the mean lattice; NaN if left out."""
-    return {name: float(activation.attrs.get(name, math.nan)) for name in STAGE_METRICS["activation"]}
+    found = {name: float(activation.attrs.get(name, math.nan)) for name in STAGE_METRICS["activation"]}
+    return found | {f"lattice_shift_{axis}": abs(found[f"lattice_change_{axis}"]) for axis in "ac"}
 
 
 READERS: dict[str, Callable[[xr.Dataset, Particle], dict[str, float]]] = {

@@ -24,6 +24,7 @@ from faultline.observables.claims import (
     MISSES,
     NOT_IN_STUDY,
     NOT_MODELLED,
+    POSSIBLE,
     success_rates,
 )
 from faultline.observables.comparison import DOES_NOT_HOLD, HOLDS, TOO_FEW_SEEDS, WITHIN_SPREAD
@@ -39,11 +40,17 @@ VERDICT_COLOURS = {
     FAILED: FAILED_COLOUR,
     INPUT: COLOURS[0],
     CALIBRATION: COLOURS[0],
+    POSSIBLE: COLOURS[0],
     NOT_MODELLED: GREY,
     NOT_IN_STUDY: GREY,
     TOO_FEW_SEEDS: GREY,
 }
-MARKERS = {"prediction": "o", "ordering": "o", "calibration": "D", "input": "s"}
+MARKERS = {"prediction": "o", "ordering": "o", "calibration": "D", "input": "s", "possible": "^"}
+UNCOUNTED_WORDS = {
+    CALIBRATION: "fitted to the stated number",
+    INPUT: "put in by hand",
+    POSSIBLE: "set up so that it can arise",
+}
 NUMBER_EDGE, ORDERING_EDGE = 4.0, 10.0  # in tolerances and spreads; what lies beyond is drawn at the edge
 ROW, HEAD = 0.25, 0.85  # inches a claim, and for the axis of a panel
 
@@ -61,8 +68,8 @@ def claims_summary(rows: pd.DataFrame) -> str:
         percent = f" ({rate.hold / rate.judged:.0%})" if rate.judged else ""
         line = f"- **{kind.capitalize()}s:** {rate.hold} of {rate.judged} hold{percent}"
         lines.append(line + (f"; {rate.not_judged} not judged" if rate.not_judged else "") + ".")
-    for kind, words in ((CALIBRATION, "fitted to the stated number"), (INPUT, "put in by hand")):
-        lines.append(f"- {_agreement(rows[rows['verdict'] == kind], kind, words)}")
+    for kind, words in UNCOUNTED_WORDS.items():
+        lines.append(f"- {_agreement(rows[rows['kind'] == kind], kind, words)}")
     for verdict in (NOT_MODELLED, NOT_IN_STUDY, TOO_FEW_SEEDS):
         if count := int((rows["verdict"] == verdict).sum()):
             lines.append(f"- {verdict.capitalize()}: {count}.")
@@ -73,12 +80,11 @@ def claims_summary(rows: pd.DataFrame) -> str:
 
 
 def _agreement(rows: pd.DataFrame, kind: str, words: str) -> str:
-    outside = rows[rows["position"].abs() > 1]
-    outside = outside[outside["tolerance_class"] != "ordering"]
-    wrong = rows[(rows["tolerance_class"] == "ordering") & ~(rows["position"] > 0)]
-    named = ", ".join([*outside["id"], *wrong["id"]])
-    ending = f"; outside their class: {named}" if named else ""
-    return f"{kind.capitalize()}s ({words}, no success): {len(rows)}{ending}."
+    judged = rows[rows["verdict"].isin([kind, *MISSES])]
+    named = ", ".join(judged.loc[judged["verdict"] != kind, "id"])
+    ending = f"; not met: {named}" if named else ""
+    name = kind.capitalize() if kind == POSSIBLE else f"{kind.capitalize()}s"
+    return f"{name} ({words}, no success): {len(judged)}{ending}."
 
 
 def claims_figure(rows: pd.DataFrame) -> Figure | None:
@@ -191,7 +197,7 @@ def _numbers_text(row: dict[Any, Any]) -> str:
 
 def _legend(rows: pd.DataFrame) -> list[Line2D]:
     shown = [verdict for verdict in VERDICT_COLOURS if (rows["verdict"] == verdict).any()]
-    marker = {INPUT: "s", CALIBRATION: "D"}
+    marker = {kind: MARKERS[kind] for kind in UNCOUNTED_WORDS}
     return [
         Line2D(
             [], [], ls="", marker=marker.get(verdict, "o"), color=VERDICT_COLOURS[verdict],
@@ -259,10 +265,10 @@ def _verdict_text(row: dict[Any, Any]) -> str:
 
 
 def misses(rows: pd.DataFrame) -> str:
-    """Name every prediction and ordering that does not hold, with its explanation."""
-    missed = rows[rows["verdict"].isin(MISSES) & rows["kind"].isin(COUNTED)]
+    """Name every claim that does not hold, of any kind, with its explanation."""
+    missed = rows[rows["verdict"].isin(MISSES)]
     if missed.empty:
-        return "No prediction or ordering that was judged is missed."
+        return "No claim that was judged is missed."
     return "\n".join(_miss(row) for row in missed.to_dict("records"))
 
 

@@ -24,7 +24,7 @@ from pandas.io.formats.style import Styler
 
 from faultline.dataset import read_dataset
 from faultline.dislocations.degradation import ELECTRONVOLT
-from faultline.dislocations.files import ageing_from_dataset, scenario_from_dataset, settings_from
+from faultline.dislocations.files import ageing_from_dataset, scenario_from_dataset
 from faultline.dislocations.scenarios import (
     AFTER,
     BEFORE,
@@ -126,48 +126,13 @@ def nano_summary(study: NanoStudy) -> str:
     ]
     if len(missed):
         lines += ["", "What does not hold:", ""]
-        lines += [f"- {_missed(row, _forces(study))}" for row in missed.to_dict("records")]
+        lines += [f"- {_missed(row)}" for row in missed.to_dict("records")]
     return "\n".join(lines)
 
 
-def _missed(row: dict[Any, Any], forces: dict[str, float]) -> str:
+def _missed(row: dict[Any, Any]) -> str:
     found = "" if math.isnan(row["computed"]) else f": {row['computed']:.3g} {_text(row['unit'])}".rstrip()
-    why = REASONS.get(row["name"], "").format(**forces)
-    return f"**{row['name']}**{found} ({row['rule']}). {why}".strip()
-
-
-# why the model answers otherwise; shown only where a statement does not hold
-REASONS = {
-    "dipole: distance of new cores": (
-        "Two fresh cores attract each other the more the closer they are, down to about the core width. At "
-        "1 nm it takes {needed:.2f} GPa of shear to keep them apart, and the emptied lens brings little more "
-        "than the {threshold:.2f} GPa at which pairs form. The model puts a pair where it can live; an image "
-        "may catch it on its way there. A higher threshold gives closer pairs, but this lens then makes few "
-        "or none."
-    ),
-    "dipole: by glide alone, climb": (
-        "A pair that forms in emptied crystal has the chemical drive for climb from its first moment on, and "
-        "climbs while it glides apart. More friction against climb would hold it back, and with it the "
-        "climb that the mean velocity was calibrated on."
-    ),
-    "2 nm dipole: lower rests": (
-        "It does not climb; it glides. The single dislocation beside it has the opposite sign, lies on "
-        "nearly the same plane and draws it on with more than the friction from the first moment on; its own "
-        "partner adds less. In the crystal the single one may be farther away, or obstacles that the model "
-        "leaves out may pin the core."
-    ),
-}
-
-
-def _forces(study: NanoStudy) -> dict[str, float]:
-    """Shear in GPa that keeps cores 1 nm apart, and at which pairs form."""
-    values = {row["key"]: float(row["value"]) for row in study.parameters.to_dict("records")}
-    settings, _ = settings_from(values)
-    attraction = settings.strength * 1e-9 / (1e-18 + settings.core_width**2)
-    return {
-        "needed": (attraction + settings.glide_friction) / 1e9,
-        "threshold": settings.nucleation_stress / 1e9,
-    }
+    return f"**{row['name']}**{found} ({row['rule']})."
 
 
 def velocity_summary(study: NanoStudy) -> str:
@@ -201,9 +166,9 @@ def retained_summary(study: NanoStudy) -> str:
         f"The wall holds {numbers['burst_peak_count'].value:.0f} dislocations at the most and "
         f"{numbers['burst_final_count'].value:.0f} at the end; the tilt goes from {before:.2f}° to "
         f"{after:.2f}°, and a Burgers content of {numbers['burst_escaped_content'].value:.0f} b leaves "
-        f"through the free surface of domain 1. Of the dislocations in the slab {kept.low:.0%} stay where "
-        f"the fronts travel to that surface, and {kept.value:.0%} where they rest at the wall. What stays "
-        "there is the content of the wall that was put in at the start: new pairs made up for what they took."
+        f"through the free surface of domain 1. Of the dislocations beyond the number of the wall, which was "
+        f"put in at the start, {kept.value:.0%} stay where the fronts rest at the wall "
+        f"({kept.low:.0%} to {kept.high:.0%} with those that travel to the surface)."
     )
 
 
@@ -463,7 +428,7 @@ def single_strip(study: NanoStudy) -> Figure:
     before, after = scenario.part(BEFORE)[0], scenario.part(AFTER)[0]
     whole = History(before.slab, before.settings, before.states + after.states[1:], (), 0)
     parts = [(before, 0.0), (before, 5.0), (before, 10.0), (after, 15.0), (whole, 17.0)]
-    titles = ["0 s", "5 s", "10 s: glide and climb", "15 s: dipole, 2 nm", "17 s: upper core climbs"]
+    titles = ["0 s", "5 s", "10 s", "15 s: dipole, 2 nm", "17 s"]
     return strip(View((-9, 9), (4, 20), ds), parts, titles)
 
 
