@@ -98,7 +98,7 @@ class BorderedLUSolver(LinearLUSolver):
             sizes.append(_largest(step))
             if len(sizes) > 1 and sizes[-1] <= self.reduction * sizes[0]:
                 break
-        if not sizes[-1] <= max(STALLED * sizes[0], ROUND_OFF * _largest(z)):
+        if not sizes[-1] <= max(STALLED * sizes[0], DIRECT * _largest(z)):
             raise NotConverged(f"transport matrix is too ill-conditioned: last correction {sizes[-1]:.1e}")
         return z
 
