@@ -21,7 +21,8 @@ DIRECT = 1e-10  # reduction that factors of the matrix itself reach, conditionin
 PASSES = 3  # with these: the first solves, the others refine
 MOST_PASSES = 6  # with factors of an earlier matrix: beyond, new ones pay, and errors hide
 DRIFT = 3.0  # by which a diagonal may have changed; beyond, small corrections no longer mean small errors
-STALLED = 1e-6  # a last correction above this share of the first is no solution
+STALLED = 1e-6  # a last correction above this share of the first, and ...
+COARSE = 1e-7  # ... above this share of the unknowns, is no solution
 ROUND_OFF = 1e-14
 
 
@@ -98,7 +99,7 @@ class BorderedLUSolver(LinearLUSolver):
             sizes.append(_largest(step))
             if len(sizes) > 1 and sizes[-1] <= self.reduction * sizes[0]:
                 break
-        if not sizes[-1] <= max(STALLED * sizes[0], DIRECT * _largest(z)):
+        if not sizes[-1] <= max(STALLED * sizes[0], COARSE * _largest(z)):
             raise NotConverged(f"transport matrix is too ill-conditioned: last correction {sizes[-1]:.1e}")
         return z
 
