@@ -81,7 +81,8 @@ def work_seconds(results: Path, name: Path) -> float:
     """Seconds that a job worked: the solve of its stage file, a notebook's cells, a group's problems."""
     for stage_file in (results / f"{name}.nc", results / name / "microstructure.nc"):
         if stage_file.is_file():
-            return float(read_dataset(stage_file).attrs["wall_time_s"])
+            # files that do not say count as overhead whole: rather too much of it than too little
+            return float(read_dataset(stage_file).attrs.get("wall_time_s", 0.0))
     stem = name.parent.name if name.name == "notebook" else name.name  # verification's has its folder's name
     notebook = results / name.parent / f"{stem}.ipynb"
     if notebook.is_file():
