@@ -53,6 +53,11 @@ class Made:
     coupling: str = "one_way"
     diverged: tuple[int, ...] = ()  # seeds whose cycling diverged
     front: bool = False  # two phases part halfway through the charge, the poor one grows from the left
+    cycles: int = 0  # of its life; 0 for none
+    weakening: bool = True  # let corrosion make the cracks of the life grow faster
+    electrolyte: str | None = "carbonate-baseline"
+    cell: str = "half_cell"
+    life_diverged: tuple[int, ...] = ()  # seeds whose life diverged
 
 
 STUDY = (
@@ -311,6 +316,83 @@ def interface_dataset(particle: Particle, cracks: xr.Dataset) -> xr.Dataset:
     return ds
 
 
+def life_dataset(particle: Particle, made: Made, rng: np.random.Generator) -> xr.Dataset:
+    """Damage grows with the logarithm of the cycle, faster where corrosion weakens; capacity falls."""
+    cycle = simulated_cycles(made.cycles, rng.uniform(1.4, 1.6))
+    grown = np.log(cycle) * (0.04 if made.weakening and made.electrolyte else 0.03) * rng.uniform(0.95, 1.05)
+    damage = 0.1 + grown
+    wetted = 0.6 * damage if made.electrolyte else np.zeros(len(cycle))
+    layer = 2e-9 * np.sqrt(cycle) if made.electrolyte else np.zeros(len(cycle))
+    lost = 0.002 * cycle if made.cell == "full_cell" else np.zeros(len(cycle))
+    series = {
+        "cycle": cycle,
+        "jumped": np.diff(cycle, prepend=0) - 1,
+        "jump_error": np.where(np.diff(cycle, prepend=0) > 1, 0.4, 0.0),
+        "charge_capacity": 151 - 40 * grown - 100 * lost,
+        "discharge_capacity": 150 - 40 * grown - 100 * lost,
+        "mean_charge_voltage": 3.6 + 0.1 * grown,
+        "mean_discharge_voltage": 3.55 - 0.1 * grown,
+        "coulombic_efficiency": (150 - 40 * grown - 100 * lost) / (151 - 40 * grown - 100 * lost),
+        "polarisation": 0.05 + 0.2 * grown,
+        "failed_fraction": 0.8 * damage,
+        "failed_fraction_grain_boundary": damage,
+        "failed_fraction_basal": 0.5 * damage,
+        "failed_fraction_shell": np.full(len(cycle), np.nan),
+        "surface_cracked_fraction": 0.7 * damage,
+        "mean_damage": damage,
+        "wetted_fraction": wetted,
+        "reaction_length": 1e-5 + 1e-5 * wetted,
+        "mean_corroded_depth": 0.8 * layer,
+        "surface_layer_thickness": layer,
+        "transition_metal_loss": 1e5 * layer,
+        "alkali_loss": 4e5 * layer,
+        "isolated_share": 0.2 * grown,
+        "trapped_alkali": 0.1 * grown,
+        "alkali_ceiling": 1 - lost if made.cell == "full_cell" else np.full(len(cycle), np.nan),
+        "rock_salt_share": 0.1 * grown,
+        "pore_share": 0.01 * grown,
+        "mass_balance_error": np.full(len(cycle), -2e-9),
+        "max_drift_voltage": np.full(len(cycle), 0.05),
+    }
+    ds = ugrid(particle).assign({name: ("simulated", values) for name, values in series.items()})
+    ds = ds.assign(_life_maps(particle, made, cycle, damage, layer))
+    coupling = {"cycles": made.cycles, "coupling": made.coupling, "cell": made.cell}
+    return ds.assign_attrs(coupling | {"failed_damage": 0.99})
+
+
+def simulated_cycles(last: int, factor: float = 1.5) -> np.ndarray:
+    """Return 1, 2, 3 and then every cycle this much farther than the one before, to the last."""
+    found = [1, 2, 3]
+    while found[-1] < last:
+        found.append(min(int(factor * found[-1]), last))
+    return np.array([cycle for cycle in found if cycle <= last])
+
+
+def _life_maps(
+    particle: Particle, made: Made, cycle: np.ndarray, damage: np.ndarray, layer: np.ndarray
+) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """The longest cracks grow from the surface inwards; blocks behind them drop out and keep their alkali."""
+    chosen = np.unique([np.argmin(np.abs(cycle - goal)) for goal in (1, 10, 100, made.cycles)])
+    depth = distance_to_surface(particle, particle.interface_midpoint)
+    rank = np.argsort(np.argsort(depth)) / max(particle.n_interfaces, 1)
+    cracked = np.clip((damage[chosen, None] - rank) / 0.05 + 1, 0, 1)
+    wetted = (cracked >= 0.99) & (made.electrolyte is not None)
+    behind = np.arange(particle.n_blocks) < 0.1 * damage[chosen, None] * particle.n_blocks
+    active = ~behind[:, particle.block]
+    return {
+        "map_cycle": (("map",), cycle[chosen]),
+        "map_damage": (("map", "interface"), cracked),
+        "map_opening": (("map", "interface"), 30e-9 * (cracked >= 0.99)),
+        "map_wetted": (("map", "interface"), wetted),
+        "map_corroded_depth": (("map", "interface"), wetted * layer[chosen, None]),
+        "map_active": (("map", "cell"), active),
+        "map_site_fraction": (("map", "cell"), np.where(active, 0.95, 0.7)),
+        "map_charged_site_fraction": (("map", "cell"), np.where(active, made.lowest, 0.7)),
+        "map_rock_salt": (("map", "cell"), np.zeros((len(chosen), particle.n_cells))),
+        "map_surface_layer_thickness": (("map", "surface"), np.tile(layer[chosen, None], particle.n_surface)),
+    }
+
+
 def write_case(folder: Path, made: Made, seed: int) -> dict[str, Path]:
     """Write every stage file of one run and its metrics; returns the paths by stage."""
     rng = np.random.default_rng([seed, len(made.name)])
@@ -336,11 +418,23 @@ def write_case(folder: Path, made: Made, seed: int) -> dict[str, Path]:
         stages["cycling"] = mesh.assign_attrs(status="diverged", status_message=message)
         for stage in ("cracks", "interface"):
             stages[stage] = mesh.assign_attrs(status="upstream_failed", status_message="cycling diverged")
+    if made.cycles:
+        files["life"] = folder / "life.nc"
+        write_dataset(_life(particle, made, seed), files["life"], PROVENANCE)
     for stage, data in stages.items():
         write_dataset(data, files[stage], PROVENANCE)
     files["metrics"] = folder / "metrics.json"
-    write_metrics(case_metrics(*(files[stage] for stage in stages)), files["metrics"])
+    write_metrics(case_metrics(*(files[stage] for stage in stages), life=files.get("life")), files["metrics"])
     return files
+
+
+def _life(particle: Particle, made: Made, seed: int) -> xr.Dataset:
+    if seed in made.diverged:
+        return ugrid(particle).assign_attrs(status="upstream_failed", status_message="cycling diverged")
+    if seed in made.life_diverged:
+        message = "cycle 7 found no solution"
+        return ugrid(particle).assign_attrs(status="diverged", status_message=message)
+    return life_dataset(particle, made, np.random.default_rng(seed))
 
 
 def write_study(folder: Path, cases: tuple[Made, ...] = STUDY) -> Path:
@@ -360,7 +454,8 @@ def write_study(folder: Path, cases: tuple[Made, ...] = STUDY) -> Path:
                     "material": made.material,
                     "coupling": made.coupling,
                     "parameters": PARAMETERS,
-                    "files": {stage: str(path) for stage, path in files.items()},
+                    "life": _life_entry(made) if made.cycles else None,
+                    "files": {"life": None} | {stage: str(path) for stage, path in files.items()},
                 }
             )
     metrics = {entry["id"]: json.loads(Path(entry["files"]["metrics"]).read_text()) for entry in entries}
@@ -376,6 +471,18 @@ def write_study(folder: Path, cases: tuple[Made, ...] = STUDY) -> Path:
     path = folder / "manifest.json"
     path.write_text(json.dumps(manifest))
     return path
+
+
+def _life_entry(made: Made) -> dict:
+    share = {
+        "key": "life.third_dimension",
+        "value": 0.3,
+        "unit": "1",
+        "status": "estimate",
+        "source": "shares",
+    }
+    chosen = {key: getattr(made, key) for key in ("cycles", "cell", "electrolyte", "weakening")}
+    return chosen | {"settings": [share]}
 
 
 PARAMETERS = [

@@ -24,7 +24,7 @@ from faultline.benchmarks.overhead import Job, Run, overhead, read_jobs, read_ru
 from faultline.benchmarks.phases import LINEAR_ALGEBRA, PHASES, phase_of, split
 from faultline.benchmarks.plain_fipy import Followed, PlainElasticity, PlainState
 from faultline.benchmarks.rows import interpolated_time
-from faultline.cracks import ramp
+from faultline.cracks.fracture import ramp
 from faultline.crystal import isotropic_stiffness
 from faultline.dataset import read_dataset, write_dataset
 from faultline.errors import NotConverged

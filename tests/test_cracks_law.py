@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultline.cracks import CohesiveProperties, Fatigue
-from faultline.cracks.law import IncrementalLaw, mode_mix, softening
+from faultline.cracks.law import CohesiveProperties, Fatigue, IncrementalLaw, mode_mix, softening
 
 NORMAL_STRENGTH, SHEAR_STRENGTH, G_NORMAL, G_SHEAR, PENALTY = 200e6, 300e6, 1.0, 2.5, 1e18
 

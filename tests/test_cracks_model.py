@@ -8,14 +8,10 @@ import pytest
 import xarray as xr
 from scipy.spatial.transform import Rotation
 
-from faultline.cracks import (
-    CohesiveProperties,
-    FractureModel,
-    failed_fraction,
-    fragments,
-    ramp,
-)
+from faultline.cracks.fracture import FractureModel, ramp
+from faultline.cracks.law import CohesiveProperties
 from faultline.cracks.newton import Preconditioner
+from faultline.cracks.statistics import failed_fraction, fragments
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.errors import NotConverged, UserError
 from faultline.mechanics import BondedSolid, condense

@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from faultline.anderson import Anderson
-from faultline.cracks import (
-    BasalGlide,
+from faultline.cracks.glide import BasalGlide
+from faultline.cracks.statistics import (
     failed_fraction,
     failed_length,
     first_crack,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from faultline.dataset import SCHEMA_VERSION, read_dataset, ugrid, write_dataset, write_vtu
+from faultline.dataset import SCHEMA_VERSION, content_hash, read_dataset, ugrid, write_dataset, write_vtu
 from faultline.errors import UserError
 from faultline.microstructure import particle_dataset, particle_from_dataset, rectangle_particle
 
@@ -120,6 +120,41 @@ def test_flipped_bits_in_the_data_are_noticed(tmp_path, stage):
     path.write_bytes(bytes(data))
     with pytest.raises(UserError, match="damaged"):
         read_dataset(path)
+
+
+def test_what_netcdf_tools_change_is_refused(tmp_path, stage):
+    import h5py
+
+    path = tmp_path / "stage.nc"
+    write_dataset(stage, path)
+    with xr.open_dataset(path, engine="h5netcdf") as ds:
+        assert float(ds["film"][0]) == float(stage["film"][0])  # they can read it
+    with h5py.File(path, "r+") as file:
+        file["film"][0] += 1.0
+    with pytest.raises(UserError, match=r"stage\.nc: changed since it was written"):
+        read_dataset(path)
+    folder = tmp_path / "folder.nc"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"folder\.nc: a folder"):
+        read_dataset(folder)
+
+
+def test_content_hash_tells_results_from_their_making(stage):
+    same = stage.assign_attrs(wall_time_s=1.0, created="now", seed=3)
+    assert content_hash(same) == content_hash(stage)
+    labels = stage.assign(label=("run", np.array(["a", "b"], dtype=object)))
+    changed = [
+        stage.assign_attrs(status="diverged"),
+        stage.drop_vars("film"),
+        stage.rename(film="layer"),
+        stage.assign(film=stage["film"] + 1e-16),
+        stage.assign(film=stage["film"].assign_attrs(units="m")),
+        stage.assign(voltage=stage["voltage"].astype(np.float32)),
+        stage.rename_dims(time="moment"),
+        labels,
+        labels.assign(label=("run", np.array(["a", "c"], dtype=object))),
+    ]
+    assert len({content_hash(ds) for ds in [stage, *changed]}) == 1 + len(changed)
 
 
 def test_foreign_and_other_versions_are_refused(tmp_path, stage):

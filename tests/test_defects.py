@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from faultline.config.estimates import DefectConstants
 from faultline.config.models import DefectSettings, UnderSinteredSettings
-from faultline.cracks import CohesiveProperties, FractureModel
+from faultline.cracks.fracture import FractureModel
+from faultline.cracks.law import CohesiveProperties
 from faultline.cracks.threshold import rms_strain
 from faultline.crystal import isotropic_stiffness, lab_strain
 from faultline.dataset import read_dataset, write_dataset

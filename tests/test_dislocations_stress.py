@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from faultline.crystal import isotropic_stiffness
-from faultline.dislocations import Settings, Slab
+from faultline.dislocations import Slab
 from faultline.dislocations.anisotropic import solve_stroh, stroh_stress
 from faultline.dislocations.dynamics import dislocation_stress
 from faultline.dislocations.misfit import grid, misfit_stress
@@ -15,7 +15,7 @@ from faultline.dislocations.stress import edge_stress, pair_stress, row_stress
 from faultline.verification import dislocations as problems
 
 NM = 1e-9
-SETTINGS = Settings()
+SETTINGS = problems.SETTINGS
 SLAB = Slab(-10 * NM, 12 * NM, 20 * NM)
 
 

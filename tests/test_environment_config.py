@@ -56,14 +56,15 @@ def test_wrong_heat_says_why(sentence, reason):
         parse_step(sentence)
 
 
-def test_heat_is_refused_until_cycling_can_do_it(tmp_path):
-    """The material's block is asked for, and the step is not passed over in silence."""
-    with pytest.raises(UserError, match=r"heat.*is missing"):
+def test_heat_needs_its_block_and_only_a_protocol_that_heats_reads_it(tmp_path):
+    with pytest.raises(UserError, match=r"heat.*is missing.*Heat to 200 degC for 2 h"):
         load(tmp_path / "without", HOT)
-    known = material_text() + "heat:\n" + sourced(chemistry(HeatSettings), "  ")
-    with pytest.raises(UserError, match="cannot carry out thermal steps yet") as refusal:
-        load(tmp_path / "with", HOT | {MATERIAL: known})
-    assert "is missing" not in str(refusal.value)
+    known = {MATERIAL: material_text() + "heat:\n" + sourced(chemistry(HeatSettings), "  ")}
+    hot, cold = load(tmp_path / "hot", HOT | known), load(tmp_path / "cold", known)
+    for stage in ("cycling", "cracks"):
+        heat = from_slice(stage_slice(hot, stage)).material.heat
+        assert heat.pore_collapse.value == hot.material.heat.pore_collapse.value
+        assert "heat" not in stage_slice(cold, stage)["material"]
 
 
 def test_drying_reaches_the_stage(tmp_path):

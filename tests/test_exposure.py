@@ -24,7 +24,7 @@ from faultline.exposure import (
     exposure_dataset,
     unexposed,
 )
-from faultline.exposure.apply import CellMap, distance_to_surface, openness
+from faultline.exposure.apply import CellMap, _check_bounds, distance_to_surface, openness
 from faultline.exposure.chemistry import CARBONIC_1, CARBONIC_2, HENRY_CO2, WATER_PRODUCT
 from faultline.materials import Material, material_from_settings
 from faultline.microstructure import GRAIN_BOUNDARY, rectangle_particle
@@ -372,11 +372,33 @@ def test_unexposed_is_neutral(particle):
 
 def test_profile_is_averaged_over_the_area_of_a_cell(particle):
     """A profile linear in depth averages to the mean depth of a cell's corners."""
-    col = column(depth=1.2e-6)
-    cells = CellMap(particle, col)
-    mean = cells.average(np.tile(col.centre, (particle.n_surface, 1)))
-    total = particle.cell_area @ mean
-    assert_allclose(total, col.width @ col.centre * particle.surface_length.sum())
+    cells = CellMap(particle, column(depth=1.2e-6))
+    mean = cells.mapped(np.tile(cells.column.centre, (particle.n_surface, 1)))
     depth = cells.vertex_depth[particle.cells].mean(axis=1)
-    scale = np.median(mean / depth)
-    assert_allclose(mean, scale * depth, rtol=0.02)
+    assert_allclose(mean, depth, rtol=0.02)
+
+
+def test_cells_hold_what_the_columns_do(particle):
+    """A thin layer keeps its total; the scale is what the corners of the section take from it."""
+    cells = CellMap(particle, column(depth=0.6e-6))
+    thin = np.tile(np.exp(-cells.column.centre / 10e-9), (particle.n_surface, 1))
+    total = particle.surface_length.sum() * (thin[0] @ cells.column.width)
+    assert_allclose(particle.cell_area @ cells.average(thin), total)
+    assert_allclose(particle.cell_area @ cells.mapped(thin), total, rtol=0.02)
+
+
+def test_layers_too_thick_for_columns_are_refused(particle):
+    cells = CellMap(particle, column(depth=0.6e-6))
+    thick = np.tile(np.exp(-cells.column.centre / 150e-9), (particle.n_surface, 1))
+    with pytest.raises(NotConverged, match=r"scaled by 1\.[0-9]+.*too thick for columns") as stopped:
+        cells.average(thick)
+    assert stopped.value.residual > 0.001
+    assert not cells.average(np.zeros_like(thick)).any()
+    cells.average(1e-12 * thick)  # noise has no scale
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1e-5, 0.5), (0.0, 0.98 + 1e-5), (0.0, np.nan)])
+def test_no_cell_loses_more_than_it_has(low, high):
+    _check_bounds(np.array([-1e-8, 0.98]), 0.98)
+    with pytest.raises(NotConverged, match=r"allowed: 0 to 0\.98"):
+        _check_bounds(np.array([low, high]), 0.98)

@@ -1,4 +1,4 @@
-"""Wetting and corrosion of cracks, the acid that does it, and oxygen release in heat."""
+"""Wetting and corrosion of cracks, and the acid that does it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,44 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from faultline.config.loader import load_study
 from faultline.config.models import ElectrolyteSettings
-from faultline.crystal import rotate_strain
 from faultline.interface import (
     Electrolyte,
-    Growth,
-    Heat,
-    HeatState,
     Interphase,
     advance,
     corrode,
     corrosion_dataset,
+    exposed_share,
     film_resistance,
     fresh_layers,
-    heat,
     layers_from_dataset,
     reacting_faces,
+    weakened,
     wetted_interfaces,
     wetted_sides,
 )
 from faultline.materials import FARADAY
-from faultline.microstructure import CORE, SHELL, rectangle_particle
+from faultline.microstructure import CORE, SHELL, Particle, rectangle_particle
 from faultline.verification import environment
 
-GROWTH = Growth(
-    linear_rate=5e-15,
-    parabolic_rate=1e-22,
-    reference_hf=2.5,
-    reference_voltage=4.0,
-    voltage_scale=0.3,
-    activation_energy=50e3,
-    layer_diffusivity=1e-17,
-    transition_metal_loss=0.1,
-    alkali_loss=0.8,
-    embrittlement_depth=5e-9,
-    residual_strength=0.5,
-    residual_toughness=0.4,
-)
+GROWTH = replace(environment.GROWTH, residual_toughness=0.4)  # unlike the strength
 DAY = 86400.0
 
 
@@ -133,17 +116,74 @@ def test_tip_is_attacked_before_it_opens(particle):
     y = heights(particle)
     result = block(particle, y < 1.1e-6)
     ahead = np.argsort(np.abs(y - 1.125e-6))[0]
-    wet, tip, far = (
-        result.corroded_depth[y < 1.0e-6].max(),
-        result.corroded_depth[ahead],
-        result.corroded_depth,
-    )
-    assert 0 < tip < wet
+    depth, share = result.corroded_depth, GROWTH.boundary_reach / particle.interface_length[ahead]
+    assert_allclose(depth[ahead], share * depth[y < 1.0e-6].max(), rtol=1e-9)
     inside = (y > 1.3e-6) & (y < 1.7e-6)
-    assert not far[inside].any()
-    assert result.strength_factor[ahead] < 1
+    assert not depth[inside].any()
     assert (result.strength_factor[inside] == 1).all()
+    assert_allclose(1 - result.strength_factor[ahead], share * (1 - result.strength_factor.min()), rtol=1e-9)
     assert result.toughness_factor.min() >= 0.4
+
+
+def boundary(faces: int) -> Particle:
+    """The boundary of `particle`, 2 um from surface to surface, in faces of equal length."""
+    return rectangle_particle(
+        (4e-6, 2e-6),
+        (2, faces),
+        grain_of=lambda p: (p[:, 0] > 2e-6).astype(int),
+        orientation=np.stack([np.eye(3)] * 2),
+    )
+
+
+@pytest.mark.parametrize("days", [5.0, 200.0])  # before and after the embrittlement is complete
+def test_the_weakened_length_does_not_follow_the_mesh(days):
+    """A crack of 1 um and what is ahead of it, in faces longer and shorter than the reach."""
+    lengths, depths = [], []
+    for faces in (8, 16, 32, 128):
+        one = boundary(faces)
+        result = block(one, heights(one) < 1e-6, days=days)
+        lost = (1 - result.strength_factor) / (1 - GROWTH.residual_strength)
+        lengths.append(one.interface_length @ lost)
+        depths.append(one.interface_length @ result.corroded_depth)
+    attack = min(result.corroded_depth.max() / GROWTH.embrittlement_depth, 1.0)
+    expected = (1e-6 + 2 * GROWTH.boundary_reach) * attack  # ahead of the tip, and inwards from the far end
+    assert_allclose(lengths, expected, rtol=1e-9)
+    assert_allclose(depths, depths[0], rtol=1e-9)
+
+
+def test_attack_ahead_never_covers_more_than_its_reach(particle):
+    """However long it goes on: the layer thickens, the share of the face stays."""
+    result = block(particle, heights(particle) < 1.1e-6, days=1e6)
+    share = exposed_share(particle, result.wetted, GROWTH.boundary_reach)
+    assert_allclose(1 - result.strength_factor, (1 - GROWTH.residual_strength) * share)
+    assert_allclose(weakened(particle, result.layers, GROWTH)[1], result.toughness_factor)
+    assert (weakened(particle, result.layers, None)[0] == 1).all()
+
+
+def test_the_reach_goes_on_over_faces_and_adds_up_from_both_ends(particle):
+    y, size = heights(particle), particle.interface_length[0]
+    dry, outer = np.zeros(len(y), dtype=bool), (y < 0.2e-6) | (y > 1.8e-6)
+    for reach in (0.0, 0.1, 1.5):  # in faces
+        share = exposed_share(particle, dry, reach * size)
+        assert_allclose(share[outer], min(reach, 1.0))
+        assert_allclose(share.sum(), 2 * reach)
+    for reach, expected in ((0.0, 0.0), (0.3, 0.6), (0.7, 1.0)):
+        share = exposed_share(particle, ~outer, reach * size)
+        assert_allclose(share[outer], expected, atol=1e-12)
+        assert (share[~outer] == 1).all()
+
+
+def test_what_a_tip_has_lost_stays_when_its_face_fills(particle):
+    """The layer of the exposed part spreads over the face: its volume goes on from where it was."""
+    y = heights(particle)
+    tip = np.argsort(np.abs(y - 0.625e-6))[0]
+    first = block(particle, y < 0.6e-6, days=50)
+    just = block(particle, y < 0.7e-6, days=0.0, earlier=first.layers)
+    assert not first.wetted[tip] and just.wetted[tip]
+    assert_allclose(just.corroded_depth, first.corroded_depth, rtol=1e-9)
+    later = block(particle, y < 0.7e-6, days=10, earlier=just.layers)
+    fresh = block(particle, y < 0.7e-6, days=10)
+    assert fresh.corroded_depth[tip] < later.corroded_depth[tip] < later.corroded_depth[y < 0.5e-6].min()
 
 
 def test_blocks_add_up(particle):
@@ -319,77 +359,6 @@ def test_each_property_of_the_interphase_counts(particle):
     assert_allclose(kept.corroded_depth, plain.corroded_depth)
     thick = block(particle, failed, cei=Interphase(resistance=2e-3))
     assert_allclose(thick.film_resistance, plain.film_resistance + 2e-3)
-
-
-# ---- heat
-
-HEAT = Heat(
-    release_time=36000.0,
-    reference_temperature=473.15,
-    activation_energy=120e3,
-    stable_site_fraction=0.5,
-    pore_collapse=0.4,
-    rock_salt_strain_ab=0.02,
-    rock_salt_strain_c=-0.14,
-)
-
-
-def test_charged_and_hot_loses_oxygen():
-    x = np.array([0.0, 0.1, 0.3, 0.5, 0.9])
-    hot = heat.advance(heat.fresh(5), HEAT, x, 473.15, 7200.0)
-    assert_allclose(hot.rock_salt[0], 1 - np.exp(-0.2))
-    assert (np.diff(hot.rock_salt[:4]) < 0).all()
-    assert not hot.rock_salt[3:].any()
-    cool = heat.advance(heat.fresh(5), HEAT, x, 423.15, 7200.0)
-    assert (cool.rock_salt[:3] < hot.rock_salt[:3]).all()
-    room = heat.advance(heat.fresh(5), HEAT, x, 298.15, 30 * DAY)
-    assert room.rock_salt.max() < 1e-3
-
-
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 0.6))
-@settings(max_examples=50, deadline=None)
-def test_heat_may_be_split(first, second, x):
-    once = heat.advance(heat.fresh(1), HEAT, x, 490.0, first + second)
-    part = heat.advance(heat.advance(heat.fresh(1), HEAT, x, 490.0, first), HEAT, x, 490.0, second)
-    assert_allclose(part.rock_salt, once.rock_salt, rtol=1e-9, atol=1e-15)
-    assert_allclose(part.vacated, once.vacated, rtol=1e-9, atol=1e-15)
-    assert 0 <= once.rock_salt[0] <= 1
-
-
-def test_oxygen_pores_and_contraction_add_up():
-    """All turned at x = 0.2: (1 - x)/2 of the sites are empty; volume is solid plus pores."""
-    state = heat.advance(heat.fresh(1), HEAT, [0.2], 800.0, 1e6)
-    assert_allclose(state.rock_salt, 1.0)
-    assert_allclose(state.vacated, 0.4)
-    assert_allclose(heat.pore_fraction(state, HEAT), 0.6 * 0.4)
-    lattice = np.array([[-0.01, -0.01, 0.03]])
-    strain = heat.contraction_strain(state, HEAT, lattice, np.eye(3)[None])
-    closed = 0.4 * 0.4 / 3
-    assert_allclose(strain[0, :3], [0.03 - closed, 0.03 - closed, -0.17 - closed])
-    assert strain[0, :3].sum() < 0
-
-
-def test_contraction_turns_with_the_crystal():
-    state = HeatState(np.array([0.5]), np.array([0.2]))
-    turned = np.array([[[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]])
-    found = heat.contraction_strain(state, HEAT, np.zeros((1, 3)), turned)
-    expected = rotate_strain(0.5 * np.array([0.02, 0.02, -0.14]) - 0.4 * 0.2 / 3, turned)
-    assert_allclose(found, expected)
-
-
-def test_materials_of_the_project_contract():
-    """P2 oxide at the end of its charge: oxygen goes, and the volume falls."""
-    root = Path(__file__).parents[1]
-    study = load_study(root / "config/config.yaml", root)
-    for material in {case.settings.material: case.material for case in study.cases}.values():
-        oxide = Heat.from_settings(material.heat)
-        table = material.lattice
-        x = table.site_fraction[1]
-        spacing = np.interp(material.initial_site_fraction.value, table.site_fraction, table.slab_spacing)
-        lattice = np.array([[table.strain_a[1], table.strain_b[1], table.slab_spacing[1] / spacing - 1]])
-        state = heat.advance(heat.fresh(1), oxide, [x], 473.15, 7200.0)
-        assert 0.01 < state.rock_salt[0] < 0.5
-        assert heat.contraction_strain(state, oxide, lattice, np.eye(3)[None])[0, :3].sum() < 0
 
 
 def test_closed_forms_of_the_verification_table():

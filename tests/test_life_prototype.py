@@ -17,8 +17,8 @@ from faultline.config.loader import load_study
 from faultline.config.models import FatigueSettings
 from faultline.config.slices import stage_slice
 from faultline.config.stage import from_slice
-from faultline.cracks import FractureModel
 from faultline.cracks.evolution import CrackEvolution
+from faultline.cracks.fracture import FractureModel
 from faultline.cycling import transport
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
@@ -27,7 +27,7 @@ from faultline.cycling.setup import crack_evolution, particle_model
 from faultline.defects import defects_dataset, generate_defects
 from faultline.defects.files import defects_from_dataset
 from faultline.exposure import exposure_dataset, unexposed
-from faultline.interface import Growth, corrode, film_resistance, reacting_faces
+from faultline.interface import Growth, corrode, film_resistance, reacting_faces, weakened
 from faultline.life.capacity import AlkaliLedger, cycle_outcome
 from faultline.life.connectivity import ContactSettings, connectivity, supported_blocks
 from faultline.life.faces import cracked_mesh, live_sides, parted_interfaces
@@ -101,10 +101,8 @@ class PrototypeCycle:
 
     def _evolution(self, state: LifeState) -> CrackEvolution:
         """Cracks that go on from the state, in interfaces as corrosion has left them."""
-        growth, law = self.growth, self.intact.fracture.cohesive
-        attack = growth.attack(state.layers.corroded_depth)
-        strength = 1 - (1 - growth.residual_strength) * attack
-        toughness = 1 - (1 - growth.residual_toughness) * attack
+        law = self.intact.fracture.cohesive
+        strength, toughness = weakened(self.particle, state.layers, self.growth)
         law = replace(
             law,
             normal_strength=law.normal_strength * strength,

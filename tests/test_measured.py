@@ -11,7 +11,8 @@ from faultline.config.models import DefectSettings, MicrostrainMapSettings, Micr
 from faultline.crystal import rotate_voigt_strain_to_crystal
 from faultline.defects import generate_defects, map_on_cells, read_map
 from faultline.errors import UserError
-from faultline.microstructure import build_particle, rectangle_particle
+from faultline.microstructure import rectangle_particle
+from faultline.microstructure.build import build_particle
 from faultline.microstructure.orientations import from_bunge, inside_loops, read_orientations
 
 GRID = (

@@ -17,13 +17,12 @@ from faultline.microstructure import (
     SHELL_BOND,
     Particle,
     assemble_particle,
-    build_particle,
     particle_dataset,
     particle_from_dataset,
     rectangle_particle,
-    section_radius,
     split,
 )
+from faultline.microstructure.build import build_particle, section_radius
 from faultline.microstructure.network import Network, loop_area, tidy
 from faultline.microstructure.orientations import (
     radial_orientations,

@@ -10,7 +10,8 @@ from PIL import Image
 
 from faultline.config.models import MicrostructureSettings
 from faultline.errors import UserError
-from faultline.microstructure import BASAL_PLANE, Particle, build_particle
+from faultline.microstructure import BASAL_PLANE, Particle
+from faultline.microstructure.build import build_particle
 from faultline.microstructure.image import read_labels
 
 PIXEL = 50e-9

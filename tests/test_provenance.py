@@ -8,8 +8,17 @@ import pytest
 import xarray as xr
 
 from faultline import provenance
+from faultline.dataset import write_dataset
 from faultline.errors import NotConverged
-from faultline.provenance import attributes, code_hash, config_hash, file_hash, import_closure, stage_result
+from faultline.provenance import (
+    attributes,
+    code_hash,
+    config_hash,
+    file_hash,
+    import_closure,
+    input_hash,
+    stage_result,
+)
 
 
 @pytest.fixture
@@ -130,6 +139,21 @@ def test_attributes_say_what_made_the_file(tmp_path: Path) -> None:
     assert found["lock_hash"] == file_hash(provenance.ROOT / "uv.lock")
     assert (found["code_hash"], found["seed"]) == ("abc", 3)
     assert "scipy" in found["solver"]
+
+
+def test_of_a_stage_file_the_content_counts(tmp_path: Path) -> None:
+    ds = xr.Dataset({"x": ("t", [1.0, 2.0])})
+    paths = [tmp_path / name for name in ("a.nc", "b.nc", "c.nc")]
+    for path, created, values in zip(paths, ("today", "tomorrow", "today"), (ds, ds, ds + 1), strict=True):
+        write_dataset(values, path, {"created": created})
+    first, second, third = (input_hash(path) for path in paths)
+    assert first == second != third
+    assert json.loads(attributes({}, paths, "abc", 1)["input_hashes"])[paths[0].as_posix()] == first
+
+
+def test_all_that_tells_of_the_making_is_known() -> None:
+    assert set(attributes({}, [], "abc", 1)) <= provenance.MAKING
+    assert set(stage_result(lambda: xr.Dataset(), {}).attrs) & provenance.MAKING == {"wall_time_s"}
 
 
 def test_git_state_of_a_folder_without_git(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from faultline.config.models import MicrostructureSettings
 from faultline.config.protocol import parse_step
 from faultline.config.slices import stage_slice
 from faultline.config.stage import from_slice
-from faultline.cracks import CohesiveProperties, FractureModel
+from faultline.cracks.fracture import FractureModel
+from faultline.cracks.law import CohesiveProperties
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.cycling.files import cycle
 from faultline.cycling.setup import particle_model
@@ -28,7 +29,8 @@ from faultline.materials.particle_model import ParticleModel, PassiveLayer
 from faultline.mechanics import BondedSolid
 from faultline.mechanics.condensation import split_elasticity
 from faultline.mechanics.plane import plane_stress_stiffness, surface_film
-from faultline.microstructure import Particle, build_particle, rectangle_particle
+from faultline.microstructure import Particle, rectangle_particle
+from faultline.microstructure.build import build_particle
 from faultline.microstructure.particle import split
 from faultline.verification.mechanics import Phase, composite_cylinder
 from faultline.verification.shell import coated_cylinder

@@ -18,8 +18,8 @@ from faultline.config.slices import threshold_slice
 from faultline.config.stage import from_slice
 from faultline.config.thresholds import RampSettings
 from faultline.cracks.statistics import cycle_ends, growth_acceleration
-from faultline.cracks.threshold import CrackingCurve, label, paired, rms_strain, threshold_statistics
-from faultline.cycling.thresholds import joined, sample, threshold_runs
+from faultline.cracks.threshold import CrackingCurve, joined, label, paired, rms_strain, threshold_statistics
+from faultline.cycling.thresholds import sample, threshold_runs
 from faultline.dataset import write_dataset
 from faultline.errors import UserError
 from faultline.microstructure import rectangle_particle

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from faultline.cracks import FractureModel, FractureState
+from faultline.cracks.fracture import FractureModel, FractureState
 from faultline.cracks.law import IncrementalLaw, Softening
 from faultline.crystal import isotropic_stiffness
 from faultline.materials.particle_model import ParticleModel

@@ -10,8 +10,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow-reruns")]
 
 AFTER_CRACKS = {"cracks", "interface", "observables", "comparisons", "gate", "report_notebook"}
 AFTER_INTERFACE = AFTER_CRACKS - {"cracks"}
-AFTER_CYCLING = AFTER_CRACKS | {"cycling"}
-AFTER_MICROSTRUCTURE = AFTER_CYCLING | {"condensed", "microstructure", "defects", "exposure"}
+AFTER_CYCLING = AFTER_CRACKS | {"cycling"}  # of a case coupled one way
+AFTER_BOTH = AFTER_INTERFACE | {"cycling_with_cracks"}  # of one coupled two ways
+AFTER_MICROSTRUCTURE = AFTER_CYCLING | AFTER_BOTH | {"condensed", "microstructure", "defects", "exposure"}
 
 # Each edit below touches one of the two cases of the tiny study, which get either coupling.
 ONE_WAY, TWO_WAY = "o3-nfm", "p2-nnm"
@@ -65,15 +66,15 @@ def test_tensile_strength_reruns_cracks_but_no_one_way_transport(project: Projec
 def test_tensile_strength_reruns_two_way_transport(project: Project) -> None:
     project.edit(f"config/materials/{TWO_WAY}/material.yaml", TENSILE_STRENGTH, r"\g<1>151 MPa")
     run = project.snakemake("-n")
-    assert run.stages == AFTER_CYCLING | {"manifest"}
-    assert run.jobs["cycling"] == 1
+    assert run.stages == AFTER_BOTH | {"manifest"}
+    assert run.jobs["cycling_with_cracks"] == 1
 
 
 def test_elasticity_condenses_the_blocks_again_but_makes_no_new_mesh(project: Project) -> None:
     project.edit(f"config/materials/{TWO_WAY}/material.yaml", r"(c44:\n\s+value: )\S+ GPa", r"\g<1>26 GPa")
     run = project.snakemake("-n")
-    assert run.stages == AFTER_CYCLING | {"condensed", "manifest"}
-    assert run.jobs["condensed"] == run.jobs["cycling"] == 1
+    assert run.stages == AFTER_BOTH | {"condensed", "manifest"}
+    assert run.jobs["condensed"] == run.jobs["cycling_with_cracks"] == 1
 
 
 def test_colour_map_reruns_reports_only(project: Project) -> None:
@@ -95,8 +96,8 @@ def test_the_same_length_in_another_unit_reruns_nothing(project: Project) -> Non
 def test_another_protocol_reruns_cycling_and_what_follows(project: Project) -> None:
     project.edit("config/cases/p2-nnm.yaml", "^protocol: .*", "protocol: charge-below-4v1")
     run = project.snakemake("-n")
-    assert run.stages == AFTER_CYCLING
-    assert run.jobs["cycling"] == 1
+    assert run.stages == AFTER_BOTH
+    assert run.jobs["cycling_with_cracks"] == 1
 
 
 def test_hours_of_humid_air_rerun_exposure_but_no_microstructure(project: Project) -> None:

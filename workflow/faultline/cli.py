@@ -1,7 +1,6 @@
 """Command line: `python -m faultline explain | compare | status | retry-failed | export | schema`."""
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -15,6 +14,7 @@ from faultline.config.loader import load_study
 from faultline.config.slices import stage_slice
 from faultline.config.tree import nearest
 from faultline.errors import UserError
+from faultline.textfiles import read_json
 
 STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface")
 FAILED = ("diverged", "upstream_failed")
@@ -111,7 +111,7 @@ def _cases(study: Study, name: str) -> tuple[Case, ...]:
 
 def _outcome(study: Study, cases: Iterable[Case]) -> dict[str, str]:
     files = [study.root / study.results / case.id / "metrics.json" for case in cases]
-    found = [_read_metrics(file) for file in files if file.is_file()]
+    found = [read_json(file) for file in files if file.is_file()]
     texts = {}
     for name in dict.fromkeys(key for metrics in found for key in metrics):
         values = [metrics[name] for metrics in found if metrics.get(name) not in (None, "")]
@@ -124,16 +124,6 @@ def _outcome(study: Study, cases: Iterable[Case]) -> dict[str, str]:
         elif values:
             texts[name] = ", ".join(dict.fromkeys(map(str, values)))
     return texts
-
-
-def _read_metrics(file: Path) -> dict[str, object]:
-    try:
-        metrics = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{file}: cannot be read as JSON ({error}); delete it and run the workflow again"
-        ) from None
-    return metrics if isinstance(metrics, dict) else {}
 
 
 # ---- files on disk

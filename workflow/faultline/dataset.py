@@ -1,10 +1,15 @@
 """Stage files: NetCDF by the UGRID convention, written whole or not at all, and VTU files for ParaView.
 
+A stage file ends with a seal, one line of text behind the NetCDF: a hash of every byte before it. Reading
+starts there, so that no damaged byte reaches the NetCDF library, which takes some for other data. Tools that
+read NetCDF do not mind the line; what they write lacks it, and is refused.
+
 The triangles are the topology `mesh` (faces over the dimension `cell`). Potential cracks and the outer
 surface are one-dimensional topologies of their own on the same nodes, `interface_mesh` and `surface_mesh`,
 so that data may live on them (edges over the dimensions `interface` and `surface`).
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,10 +20,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from faultline.errors import UserError
+from faultline.errors import AGAIN, UserError
+from faultline.provenance import MAKING
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CONVENTIONS = "CF-1.11 UGRID-1.0"
+TOPOLOGY = (  # what `ugrid` lays down
+    "node_x",
+    "node_y",
+    "face_node_connectivity",
+    "interface_node_connectivity",
+    "surface_node_connectivity",
+)
+SEAL = b"\nsealed by faultline, blake2b of all before this line: "
+SEAL_LENGTH = len(SEAL) + 2 * hashlib.blake2b().digest_size + 1
 # dimension: (topology, location in it, its connectivity, meshio's name of the cells)
 LOCATIONS = {
     "cell": ("mesh", "face", "face_node_connectivity", "triangle"),
@@ -82,7 +97,9 @@ def ugrid(mesh: HasMesh) -> xr.Dataset:
 
 
 def write_dataset(ds: xr.Dataset, path: Path | str, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a stage file, compressed and with checksums, under its final name only when it is complete.
+    """Write a stage file, compressed and sealed, under its final name only when it is complete.
+
+    Two attributes are added: `content_hash`, and `written_as`, the path.
 
     Args:
         ds: the data; variables on cells, interfaces, surface faces and nodes get their UGRID location.
@@ -97,37 +114,92 @@ def write_dataset(ds: xr.Dataset, path: Path | str, provenance: Mapping[str, Any
     complete.attrs = {key: _attribute(value) for key, value in complete.attrs.items()}
     for name in complete.variables:
         complete[name].attrs = _location(complete[name]) | complete[name].attrs
+    complete.attrs |= {"content_hash": content_hash(complete), "written_as": path.as_posix()}
     encoding = {name: _encoding(variable) for name, variable in complete.variables.items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         complete.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+        with partial.open("r+b") as file:
+            file.write(_seal(file.read()))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def content_hash(ds: xr.Dataset) -> str:
+    """Hash of names, dimensions, values and attributes but those of the making (16 hexadecimal digits).
+
+    A second run that found the same has the same hash, though it took place at another time.
+    """
+    found = hashlib.blake2b(digest_size=8)
+    found.update(_plain({key: value for key, value in ds.attrs.items() if key not in MAKING}))
+    for name in sorted(ds.variables, key=str):
+        variable = ds[name].variable
+        found.update(_plain([name, variable.dims, variable.shape, variable.dtype.str, variable.attrs]))
+        is_text = variable.dtype.kind == "O"
+        found.update(_plain(variable.values.tolist()) if is_text else variable.values.tobytes())
+    return found.hexdigest()
+
+
+def _plain(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, default=str).encode()
 
 
 def read_dataset(path: Path | str) -> xr.Dataset:
     """Read a stage file into memory.
 
     Raises:
-        UserError: the file is missing, damaged, of another program or of another version of the schema.
+        UserError: the file is missing, damaged, of another program or of another version of the schema, or
+            was changed since it was written.
+    """
+    check_seal(path)
+    ds = xr.load_dataset(path, engine="h5netcdf")
+    if ds.attrs["schema_version"] != SCHEMA_VERSION:
+        raise UserError(f"{path}: {_other_schema(ds)}; {AGAIN}")
+    return ds
+
+
+def check_seal(path: Path | str) -> None:
+    """See that a stage file is as it was written; `read_dataset` does so itself.
+
+    Raises:
+        UserError: it is not.
     """
     path = Path(path)
-    again = "delete it and run the workflow again"
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; run the workflow to make it")
+    if path.is_dir():
+        raise UserError(f"{path}: a folder, where a file is expected; {AGAIN}")
     try:
-        ds = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-        raise UserError(f"{path}: damaged, or not a NetCDF-4 file ({error}); {again}") from error
-    version = ds.attrs.get("schema_version")
-    if version is None:
-        raise UserError(f"{path}: not a file of this program (it has no schema_version); {again}")
-    if int(version) != SCHEMA_VERSION:
-        raise UserError(
-            f"{path}: written with schema {version}, but this program reads {SCHEMA_VERSION}; {again}"
-        )
-    return ds
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file; run the workflow to make it") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    content, seal = data[:-SEAL_LENGTH], data[-SEAL_LENGTH:]
+    if not seal.startswith(SEAL):
+        raise UserError(f"{path}: {_why_unsealed(path)}; {AGAIN}")
+    if seal != _seal(content):
+        raise UserError(f"{path}: damaged, its bytes have changed since it was written; {AGAIN}")
+
+
+def _seal(content: bytes) -> bytes:
+    return SEAL + hashlib.blake2b(content).hexdigest().encode() + b"\n"
+
+
+def _why_unsealed(path: Path) -> str:
+    """Say what a file without a seal is."""
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as ds:
+            if "schema_version" not in ds.attrs:
+                return "not a file of this program (it has no schema_version)"
+            if ds.attrs["schema_version"] != SCHEMA_VERSION:
+                return _other_schema(ds)
+            return "changed since it was written, or damaged (its seal is missing)"
+    except Exception as error:  # whatever a NetCDF library makes of bytes that are not NetCDF
+        return f"damaged, or not a NetCDF-4 file ({error})"
+
+
+def _other_schema(ds: xr.Dataset) -> str:
+    return f"written with schema {ds.attrs['schema_version']}, but this program reads {SCHEMA_VERSION}"
 
 
 def write_vtu(ds: xr.Dataset, path: Path | str, frame: int | None = None) -> list[Path]:
@@ -207,7 +279,7 @@ def _location(variable: xr.DataArray) -> dict[str, str]:
 
 
 def _encoding(variable: xr.Variable) -> dict[str, Any]:
-    """Compress numbers and protect them by checksums; nothing is for missing values but NaN itself."""
+    """Compress numbers, with checksums for other readers; nothing is for missing values but NaN itself."""
     if variable.ndim == 0 or variable.size == 0 or variable.dtype.kind not in "biuf":
         return {}
     packing: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}

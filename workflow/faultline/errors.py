@@ -2,6 +2,8 @@
 
 from typing import Any
 
+AGAIN = "delete it and run the same command again"  # how to mend a file of results
+
 
 class UserError(Exception):
     """Bad input from the user; shown without a traceback, exit code 1.

@@ -33,6 +33,14 @@ ROOT = LIBRARY.parents[1]
 
 OK, DIVERGED, UPSTREAM_FAILED = "ok", "diverged", "upstream_failed"
 SOLVER_PACKAGES = ("numpy", "scipy", "fipy", "scikit-fem", "gmsh")
+# Attributes of a stage file that tell how it was made, not what was found.
+MAKING = frozenset(
+    [
+        *("config_hash", "input_hashes", "code_hash", "lock_hash", "content_hash", "written_as"),
+        *("library_version", "git_state", "seed", "solver", "created", "wall_time_s"),
+        *("Conventions", "schema_version"),
+    ]
+)
 
 
 # --- settings and files -------------------------------------------------------------------------------------
@@ -47,6 +55,19 @@ def file_hash(path: Path) -> str:
     """Hash of a file's bytes (16 hexadecimal digits)."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def input_hash(path: Path) -> str:
+    """Hash of what an input holds: of a stage file its `content_hash`, of any other its bytes."""
+    if path.suffix != ".nc":
+        return file_hash(path)
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return str(file.attrs["content_hash"])
+    except (OSError, KeyError):  # of another program
+        return file_hash(path)
 
 
 def _digest(data: bytes) -> str:
@@ -173,8 +194,11 @@ def _drop_docstring(node: ast.AST) -> None:
 def attributes(
     settings: Mapping[str, Any], inputs: Iterable[str | Path], code: str, seed: int
 ) -> dict[str, Any]:
-    """Attributes that say what made a stage file: hashes, versions, seed, solver and time of writing."""
-    hashes = {Path(path).as_posix(): file_hash(Path(path)) for path in inputs}
+    """Attributes that say what made a stage file: hashes, versions, seed, solver and time of writing.
+
+    `inputs` are files of the user, and stage files (`.nc`) that were read before, so known to be whole.
+    """
+    hashes = {Path(path).as_posix(): input_hash(Path(path)) for path in inputs}
     return {
         "config_hash": config_hash(settings),
         "input_hashes": json.dumps(hashes, sort_keys=True),

@@ -7,7 +7,8 @@ from typing import Any
 import xarray as xr
 
 from faultline.config.stage import StageSettings, from_slice
-from faultline.dataset import read_dataset, ugrid, write_dataset
+from faultline.dataset import ugrid, write_dataset
+from faultline.inputs import read_stages
 from faultline.microstructure.particle import Particle
 from faultline.microstructure.storage import particle_from_dataset
 from faultline.provenance import OK, attributes, stage_result
@@ -25,7 +26,7 @@ def run_stage(solve: Solve, inputs: Mapping[str, str], output: str, params: Any)
         params: `config` (the stage's slice), `code` (hash) and `seed`.
     """
     given = {stage: path for stage, path in inputs.items() if path}
-    datasets = {stage: read_dataset(path) for stage, path in given.items()}
+    datasets = read_stages(given)
     has_particle = datasets["microstructure"].attrs["status"] == OK
     particle = particle_from_dataset(datasets["microstructure"]) if has_particle else None
     settings = from_slice(params.config)

@@ -5,7 +5,6 @@ A file is a JSON object of statistics by name; numbers that do not exist are nul
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from faultline.errors import UserError
+from faultline.errors import AGAIN, UserError
+from faultline.textfiles import read_json, write_json
 
 COLUMNS = {"value", "low", "high", "count", "unit", "note"}
 
@@ -46,24 +46,20 @@ def of_samples(samples: Sequence[float], unit: str, note: str = "") -> Statistic
 
 
 def write_statistics(statistics: Mapping[str, Statistic], path: Path) -> None:
-    """Write statistics as JSON, under a temporary name first."""
+    """Write statistics as JSON, whole or not at all."""
     plain = {name: _without_nan(asdict(statistic)) for name, statistic in statistics.items()}
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(plain, indent=1, allow_nan=False), encoding="utf-8")
-    temporary.replace(path)
+    write_json(plain, path)
 
 
 def read_statistics(path: Path) -> dict[str, Statistic]:
-    """Statistics by name; UserError if the file is not one of ours."""
+    """Statistics by name; UserError if the file is damaged or not one of ours."""
+    plain = read_json(path)
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
         if not all(set(columns) <= COLUMNS for columns in plain.values()):
             raise ValueError("unknown columns")
         return {name: Statistic(**_with_nan(columns)) for name, columns in plain.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: not a file of statistics ({error}); delete it, and the next run makes it again"
-        ) from error
+        raise UserError(f"{path}: not a file of statistics ({error}); {AGAIN}") from error
 
 
 def _without_nan(columns: Mapping[str, Any]) -> dict[str, Any]:

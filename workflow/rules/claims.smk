@@ -2,6 +2,7 @@
 CLAIMED_CASES = claimed_cases()
 CLAIMED_NANO = claimed_runs("dislocations")
 CLAIMED_THRESHOLDS = claimed_runs("thresholds")
+CLAIMED_GASES = claimed_runs("gases")
 CLAIMS_REPORT = f"{RESULTS}/study/reports/claims.html"
 CLAIMS_REPORTS = [CLAIMS_REPORT] if STUDY.claims else []
 
@@ -19,6 +20,7 @@ rule claims_table:
         thresholds=expand(
             rules.threshold_study.output.statistics, threshold=CLAIMED_THRESHOLDS
         ),
+        gases=expand(rules.gases.output.statistics, gases=CLAIMED_GASES),
     output:
         table=report(
             f"{RESULTS}/study/claims.csv",
@@ -38,6 +40,7 @@ rule claims_table:
         cases=CLAIMED_CASES,
         dislocations=CLAIMED_NANO,
         thresholds=CLAIMED_THRESHOLDS,
+        gases=CLAIMED_GASES,
         given=given_values(STUDY.claims, STUDY.cases, STUDY.dislocations),
         code=code_of("scripts/claims.py"),
     message:

@@ -19,7 +19,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from faultline.config.claims import given_values
 from faultline.config.loader import load_study
-from faultline.config.slices import stage_slice, threshold_slice
+from faultline.config.slices import gas_slice, stage_slice, threshold_slice
 from faultline.config.sources import material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
@@ -33,9 +33,10 @@ STAGES = [
     "cracks",
     "interface",
     "activation",
+    "life",
     "observables",
 ]
-UNREPORTED = ("condensed", "activation")  # what no report reads
+UNREPORTED = ("condensed", "activation", "life")  # what not every report reads
 REPORTED = [stage for stage in STAGES if stage not in UNREPORTED]
 DEFAULT_STUDY = ROOT / "config" / "config.yaml"
 
@@ -81,6 +82,11 @@ def microstructure_key(name):
 
 
 PARTICLES = {name: microstructure_key(name) for name in CASES}
+COUPLED = {
+    coupling: [name for name, case in CASES.items() if case.coupling == coupling]
+    for coupling in ("one_way", "two_way")
+}
+LIVES = {name: case.settings.life for name, case in CASES.items() if case.settings.life}
 OWNERS = {
     key: name for name, key in reversed(PARTICLES.items())
 }  # the first case with each particle
@@ -100,6 +106,31 @@ wildcard_constraints:
     first=r"\d+",
     last=r"\d+",
     elasticity="[0-9a-f]{8}",
+
+
+def any_of(names):
+    """Pattern of a wildcard that stands for one of these names; of none, one that no file has."""
+    return "|".join(map(re.escape, names)) or "none"
+
+
+def block_before(wildcards):
+    """State from which a block of a life goes on; the first one has none before it."""
+    for first, last in LIVES[wildcards.case].blocks:
+        if last + 1 == int(wildcards.first):
+            return f"{BLOCK}/state.nc".format(case=wildcards.case, first=first, last=last)
+    return []
+
+
+def blocks_of_life(wildcards):
+    """Records of all blocks of a life."""
+    return [
+        f"{BLOCK}/life.nc".format(case=wildcards.case, first=first, last=last)
+        for first, last in LIVES[wildcards.case].blocks
+    ]
+
+
+def life_of(wildcards):
+    return f"{CASE}/life.nc" if wildcards.case in LIVES else []
 
 
 def measured_of(wildcards):
@@ -126,15 +157,8 @@ def microstructure_of(wildcards):
     return MICROSTRUCTURE.format(key=PARTICLES[wildcards.case])
 
 
-def condensed_of(coupling):
-    """Input function: the condensed blocks of a case with this coupling; nothing for the others."""
-
-    def path(wildcards):
-        name = wildcards.case
-        same = CASES[name].coupling == coupling
-        return stage_file(name, "condensed") if same else []
-
-    return path
+def condensed_of(wildcards):
+    return stage_file(wildcards.case, "condensed")
 
 
 def case_of_blocks(wildcards):
@@ -174,6 +198,7 @@ def stage_file(name, stage):
         "exposure": f"{CASE}/exposure.nc",
         "condensed": CONDENSED,
         "activation": f"{BLOCK}/defects.nc",
+        "life": f"{CASE}/life.nc",
         "observables": f"{CASE}/metrics.json",
     }.get(stage, f"{BLOCK}/{stage}.nc")
     found = {"key": PARTICLES[name], "elasticity": ELASTICITIES[name]}
@@ -197,6 +222,16 @@ def threshold_parts(wildcards):
     ]
 
 
+GAS_STUDIES = {study.name: study for study in STUDY.gases}
+GAS_SLICES = {name: gas_slice(study) for name, study in GAS_STUDIES.items()}
+GASES = f"{RESULTS}/study/gases/{{gases}}"
+GAS_FILES = [
+    f"{GASES}.{suffix}".format(gases=name)
+    for name in GAS_STUDIES
+    for suffix in ("nc", "json")
+]
+
+
 METRICS = [stage_file(name, "observables") for name in CASES]
 
 
@@ -216,12 +251,26 @@ def manifest_of_study():
             }
             for study in STUDY.thresholds
         ],
+        "gases": [manifest_of_gases(study) for study in STUDY.gases],
         "cases": [manifest_of_case(case) for case in STUDY.cases],
+    }
+
+
+def manifest_of_gases(study):
+    return {
+        "name": study.name,
+        "title": study.settings.title,
+        "material": study.material.name,
+        "gases": {name: gas.title or name for name, gas in study.gases.items()},
+        "drying": study.settings.drying.model_dump() if study.settings.drying else None,
+        "fields": f"{RESULTS}/study/gases/{study.name}.nc",
+        "statistics": f"{RESULTS}/study/gases/{study.name}.json",
     }
 
 
 def manifest_of_case(case):
     files = {stage: stage_file(case.id, stage) for stage in REPORTED}
+    files |= {"life": stage_file(case.id, "life") if case.id in LIVES else None}
     return {
         "id": case.id,
         "name": case.name,
@@ -250,7 +299,7 @@ def claimed_cases():
 
 
 def claimed_runs(stage):
-    """Runs of the nanoscale or threshold studies of this study that claims name."""
+    """Nanoscale runs, threshold studies or studies of gases of this study that claims name."""
     named = {getattr(claim.computed, stage) for claim in STUDY.claims if claim.computed}
     return [run.name for run in getattr(STUDY, stage) if run.name in named]
 

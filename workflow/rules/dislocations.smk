@@ -17,7 +17,7 @@ ANIMATIONS = {
 
 
 wildcard_constraints:
-    nano="|".join(map(re.escape, DISLOCATION_STUDIES)) or "none",
+    nano=any_of(DISLOCATION_STUDIES),
 
 
 rule dislocations_scenario:

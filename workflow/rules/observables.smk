@@ -7,6 +7,7 @@ rule observables:
         cracks=lambda wildcards: stage_file(wildcards.case, "cracks"),
         interface=lambda wildcards: stage_file(wildcards.case, "interface"),
         activation=lambda wildcards: stage_file(wildcards.case, "activation"),
+        life=life_of,
     output:
         f"{CASE}/metrics.json",
     log:

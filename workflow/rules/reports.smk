@@ -1,4 +1,4 @@
-NOTEBOOKS = ["cycling", "cracks", "defects", "environment"]
+NOTEBOOKS = ["cycling", "cracks", "defects", "environment", "life", "nmc811"]
 REPORT = f"{RESULTS}/study/reports/{{report}}"
 REPORTS = [*expand(f"{REPORT}.html", report=NOTEBOOKS), *DISLOCATION_REPORTS]
 
@@ -26,10 +26,12 @@ rule report_notebook:
         notebook="workflow/notebooks/{report}.ipynb",
         manifest=rules.manifest.output[0],
         files=[stage_file(name, stage) for name in CASES for stage in REPORTED],
+        lives=[stage_file(name, "life") for name in LIVES],
         tables=rules.comparisons.output,
         thresholds=lambda wildcards: (
             THRESHOLD_RUNS if wildcards.report == "defects" else []
         ),
+        gases=lambda wildcards: GAS_FILES if wildcards.report == "environment" else [],
         verified=rules.verification_gate.output if STUDY.settings.verify else [],
     output:
         notebook=f"{REPORT}.ipynb",

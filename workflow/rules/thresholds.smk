@@ -7,7 +7,7 @@ rule threshold_runs:
     benchmark:
         f"{BENCHMARKS}/study/thresholds/{{threshold}}/seeds-{{first}}-{{last}}.tsv"
     wildcard_constraints:
-        threshold="|".join(map(re.escape, THRESHOLDS)) or "none",
+        threshold=any_of(THRESHOLDS),
     conda:
         "../../envs/faultline.yaml"
     params:
@@ -33,7 +33,7 @@ rule threshold_study:
     benchmark:
         f"{BENCHMARKS}/study/thresholds/{{threshold}}.tsv"
     wildcard_constraints:
-        threshold="|".join(map(re.escape, THRESHOLDS)) or "none",
+        threshold=any_of(THRESHOLDS),
     conda:
         "../../envs/faultline.yaml"
     params:

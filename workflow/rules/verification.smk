@@ -16,6 +16,12 @@ VERIFICATION_REPORT = f"{VERIFICATION}/verification.html"
 
 
 rule verification_group:
+    input:
+        lambda wildcards: (
+            "config/dislocations/linio2.yaml"
+            if wildcards.group == "dislocations"
+            else []
+        ),
     output:
         f"{VERIFICATION}/groups/{{group}}.csv",
     log:

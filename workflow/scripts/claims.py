@@ -1,6 +1,5 @@
 """What documents state beside what this study computed, with a verdict for each claim."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from faultline.observables.metrics import read_metrics
 from faultline.progress import run_script
 from faultline.provenance import OK
 from faultline.statistics import Statistic, read_statistics
+from faultline.textfiles import read_json, read_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
@@ -23,13 +23,14 @@ def main(input: Any, output: Any, params: Any) -> None:
         },
         dislocations=_statistics(params.dislocations, input.dislocations),
         thresholds=_statistics(params.thresholds, input.thresholds),
+        gases=_statistics(params.gases, input.gases),
         statements={
             run: _held(Path(path)) for run, path in zip(params.dislocations, input.statements, strict=True)
         },
         failed=[
             run
             for run, path in zip(params.dislocations, input.status, strict=True)
-            if json.loads(Path(path).read_text(encoding="utf-8"))["status"] != OK
+            if read_json(path, required=("status",))["status"] != OK
         ],
         given=params.given,
     )
@@ -44,7 +45,7 @@ def _statistics(names: Iterable[str], paths: Iterable[str]) -> dict[str, dict[st
 
 def _held(path: Path) -> dict[str, bool]:
     """Whether each statement of a dislocations run holds."""
-    rows = pd.read_csv(path)
+    rows = read_table(path)
     return dict(zip(rows["name"], rows["holds"].astype(bool), strict=True))
 
 

@@ -1,6 +1,5 @@
 """What the scenarios of a dislocation study say together: statements, statistics, constants, status."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from faultline.dataset import read_dataset
 from faultline.dislocations.summary import status_of, summary
 from faultline.progress import run_script
 from faultline.statistics import write_statistics
+from faultline.textfiles import write_json
 
 
 def main(input: Any, output: Any, params: Any) -> None:
@@ -18,7 +18,7 @@ def main(input: Any, output: Any, params: Any) -> None:
     pd.DataFrame(rows).to_csv(output.statements, index=False)
     write_statistics(statistics, Path(output.statistics))
     pd.DataFrame(params.parameters).to_csv(output.parameters, index=False)
-    Path(output.status).write_text(json.dumps(status_of(files), indent=1))
+    write_json(status_of(files), Path(output.status))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """Judge the study: passes if every stage of every case ended well, else names what did not."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from faultline.errors import UserError
 from faultline.progress import run_script
 from faultline.provenance import OK
+from faultline.textfiles import read_json
 
 
 def main(input: Any, output: Any, params: Any) -> None:
     files = zip(params.cases, input, strict=True)
-    metrics = {case: json.loads(Path(path).read_text()) for case, path in files}
+    metrics = {case: read_json(path, required=("status", "status_message")) for case, path in files}
     failed = [
         f"  {case}: {found['status_message']}" for case, found in metrics.items() if found["status"] != OK
     ]

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from faultline.progress import run_script
+from faultline.textfiles import read_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    pd.concat([pd.read_csv(path) for path in input]).to_csv(Path(output[0]), index=False)
+    pd.concat([read_table(path) for path in input]).to_csv(Path(output[0]), index=False)
 
 
 if __name__ == "__main__":

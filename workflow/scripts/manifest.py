@@ -1,14 +1,14 @@
 """List of cases, files and material values that the report notebooks read."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from faultline.progress import run_script
+from faultline.textfiles import write_json
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    Path(output[0]).write_text(json.dumps(params.manifest, indent=1, allow_nan=False) + "\n")
+    write_json(params.manifest, Path(output[0]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from faultline.progress import run_script
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    files = {stage: Path(path) for stage, path in input.items()}
+    files = {stage: Path(path) for stage, path in input.items() if path}
     write_metrics(case_metrics(**files), Path(output[0]))
 
 

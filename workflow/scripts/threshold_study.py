@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from faultline.cracks.threshold import threshold_statistics
-from faultline.cycling.thresholds import joined
+from faultline.cracks.threshold import joined, threshold_statistics
 from faultline.dataset import read_dataset, write_dataset
 from faultline.progress import run_script
 from faultline.provenance import attributes

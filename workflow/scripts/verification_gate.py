@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from faultline.errors import UserError
 from faultline.progress import run_script
+from faultline.textfiles import read_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    rows = pd.read_csv(input[0])
+    rows = read_table(input[0])
     failing = rows[rows["verdict"] != "pass"]
     if len(failing):
         lines = [

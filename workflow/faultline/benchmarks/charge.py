@@ -27,7 +27,8 @@ from faultline.defects import defects_dataset, generate_defects
 from faultline.exposure import unexposed
 from faultline.exposure.files import exposure_dataset
 from faultline.materials import FARADAY, material_from_settings
-from faultline.microstructure import Particle, build_particle
+from faultline.microstructure import Particle
+from faultline.microstructure.build import build_particle
 from faultline.microstructure.storage import particle_dataset
 from faultline.provenance import OK, ROOT
 from faultline.stage import run_stage

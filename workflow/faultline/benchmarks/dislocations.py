@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from faultline.benchmarks.rows import Goal, Row, row, timed
+from faultline.config.dislocations import shipped_constants
 from faultline.dislocations import Crystal, Settings, Slab, State, environment, initial_state
 from faultline.dislocations.composition import Environment
 from faultline.dislocations.dynamics import Watch, react, velocities
+from faultline.dislocations.files import settings_from
 from faultline.dislocations.misfit import grid
 from faultline.dislocations.state import unsettled
 from faultline.dislocations.stress import edge_stress, mutual_stress, row_stress
@@ -61,7 +63,7 @@ class Many:
 
 def many(count: int = COUNT) -> Many:
     """The problem that is timed; places are drawn once."""
-    settings = replace(Settings(), climb_mobility=0.0)
+    settings = replace(settings_from(shipped_constants())[0], climb_mobility=0.0)
     spacing = LAYERS_APART * settings.layer_spacing
     slab = Slab(-count * spacing / 4, count * spacing / 4, count * spacing)
     x, y = grid(slab, slab.period / 64)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from faultline.benchmarks.full_newton import Direct, FullNewton, Pardiso, SciPyLU
 from faultline.benchmarks.rows import Goal, Row, Timing, alternate, row
 from faultline.config.models import MicrostructureSettings
-from faultline.cracks import CohesiveProperties, FractureModel, failed_fraction, ramp
-from faultline.cracks.fracture import FractureState
+from faultline.cracks.fracture import FractureModel, FractureState, ramp
+from faultline.cracks.law import CohesiveProperties
+from faultline.cracks.statistics import failed_fraction
 from faultline.crystal import hexagonal_stiffness, rotate_stiffness, rotate_strain
-from faultline.microstructure import Particle, build_particle
+from faultline.microstructure import Particle
+from faultline.microstructure.build import build_particle
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from faultline.benchmarks.rows import REPEATS, Goal, Row, row, timed
 from faultline.config.models import MicrostructureSettings
-from faultline.microstructure import Particle, build_particle
+from faultline.microstructure import Particle
+from faultline.microstructure.build import build_particle
 
 Array = NDArray[np.float64]
 

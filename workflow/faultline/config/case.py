@@ -8,6 +8,7 @@ from typing import Literal
 
 from faultline.config.claims import ClaimSettings
 from faultline.config.dislocations import Dislocations
+from faultline.config.gases import GasStudySettings
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -90,6 +91,16 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class GasStudy:
+    """A study of gases with the material and the gases that it names, in its order."""
+
+    name: str
+    settings: GasStudySettings
+    material: MaterialSettings
+    gases: Mapping[str, GasSettings]
+
+
+@dataclass(frozen=True)
 class Study:
     """A study file with all its cases."""
 
@@ -100,6 +111,7 @@ class Study:
     claims: tuple[ClaimSettings, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     dislocations: tuple[Dislocations, ...] = ()
+    gases: tuple[GasStudy, ...] = ()
 
     @property
     def results(self) -> Path:

@@ -169,14 +169,10 @@ def cutoffs_lie_in_the_ocv_table(case: Case) -> Iterator[Finding]:
 
 
 def heat_is_known(case: Case) -> Iterator[Finding]:
-    """A thermal step needs the material's `heat` block; cycling does not carry out such steps yet."""
-    for step in case.steps:
-        if step.kind != "thermal":
-            continue
-        if case.material.heat is None:
-            yield "material", ("heat",), f"is missing; case {case.name} has the step '{step.text}'"
-        message = f"'{step.text}': cycling cannot carry out thermal steps yet; leave the step out"
-        yield "case", ("protocol",), message
+    """A thermal step needs the material's `heat` block."""
+    first = next((step for step in case.steps if step.kind == "thermal"), None)
+    if first is not None and case.material.heat is None:
+        yield "material", ("heat",), f"is missing; case {case.name} has the step '{first.text}'"
 
 
 def exposure_has_a_duration(case: Case) -> Iterator[Finding]:

@@ -44,10 +44,12 @@ _FORMS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset({"dislocations", "statement"}), frozenset()),
     (frozenset({"dislocations", "parameter"}), frozenset()),
     (frozenset({"thresholds", "statistic"}), frozenset({"expect"})),
+    (frozenset({"gases", "statistic"}), frozenset({"expect"})),
 )
 _FORMS_SHOWN = (
     "{case, metric}, {case, control, metric, expect: greater or less}, {case, parameter}, "
-    "{dislocations, statistic}, {dislocations, statement}, {dislocations, parameter}, {thresholds, statistic}"
+    "{dislocations, statistic}, {dislocations, statement}, {dislocations, parameter}, "
+    "{thresholds, statistic}, {gases, statistic}"
 )
 
 Expectation = Sense | dict[Sense, float | str]
@@ -82,6 +84,7 @@ class ComputedSettings(Settings):
     )
     dislocations: str | None = Field(default=None, description="Run of the dislocations stage.")
     thresholds: str | None = Field(default=None, description="Name of a study of crack thresholds.")
+    gases: str | None = Field(default=None, description="Name of a study of gases.")
     statistic: str | None = Field(default=None, description="Name of one of its statistics.")
     statement: str | None = Field(
         default=None, description="Name of one of its statements, 1 if it holds there: for `exists`."
@@ -112,8 +115,14 @@ class ComputedSettings(Settings):
         """Where the number is from, in few words."""
         if self.case:
             return f"{self.case} against {self.control}" if self.control else self.case
-        kind = "dislocations" if self.dislocations else "thresholds"
-        return f"{kind}: {self.dislocations or self.thresholds}"
+        kind, name = self.run
+        return f"{kind}: {name}"
+
+    @property
+    def run(self) -> tuple[str, str]:
+        """Kind and name of the run, or study of its own, whose statistics are read."""
+        runs = {"dislocations": self.dislocations, "thresholds": self.thresholds, "gases": self.gases}
+        return next((kind, name) for kind, name in runs.items() if name)
 
     @model_validator(mode="after")
     def _is_one_form(self) -> Self:
@@ -214,6 +223,7 @@ class Known:
     cases: Collection[str] | None = None
     dislocations: Collection[str] | None = None
     thresholds: Collection[str] | None = None
+    gases: Collection[str] | None = None
 
 
 def read_claims(tree: Tree, known: Known, problems: Problems) -> tuple[ClaimSettings, ...]:
@@ -309,6 +319,7 @@ def _check_names(entries: list[Any], tree: Tree, known: Known, problems: Problem
         "control": known.cases,
         "dislocations": known.dislocations,
         "thresholds": known.thresholds,
+        "gases": known.gases,
     }
     for i, entry in enumerate(entries):
         computed = entry.get("computed") if isinstance(entry, Mapping) else None

@@ -6,11 +6,13 @@ Constants have the names that the library gives them, so that a slice is handed 
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
+import yaml
 from pydantic import Field, model_validator
 
 from faultline import quantities as q
 from faultline.config.models import Settings, Sourced
 from faultline.config.sources import material_values
+from faultline.provenance import ROOT
 
 T = TypeVar("T")
 
@@ -134,6 +136,12 @@ class Dislocations:
     def parameters(self) -> list[dict[str, Any]]:
         """All constants with unit, status, source and range, for the reports."""
         return material_values(self.settings.constants)
+
+
+def shipped_constants(name: str = "linio2") -> dict[str, float]:
+    """Constants of a file under `config/dislocations/` by name, SI: for problems that belong to no study."""
+    written = yaml.safe_load((ROOT / "config/dislocations" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return Dislocations(name, DislocationSettings.model_validate(written)).constants
 
 
 # The constants a scenario does not use: an edit of one of them does not run it again. The band of the wall is

@@ -12,10 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from faultline.config import tables
-from faultline.config.case import Case, Study, Threshold
+from faultline.config.case import Case, GasStudy, Study, Threshold
 from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES, check_case, check_threshold, file_problem
 from faultline.config.claims import ClaimSettings, Known, check_parameters, read_claims
 from faultline.config.dislocations import Dislocations, DislocationSettings
+from faultline.config.gases import GasStudySettings
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -34,6 +35,15 @@ from faultline.quantities import Quantity
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _SWEEP_HINT = "expected: a dotted key and a list of values, `cracks.viscosity: [1e13 Pa/m, 2e13 Pa/m]`"
 _NOT_INHERITED = ("title", "comment", "sweep", "extends")
+_GAS_NEEDS = (
+    "air",
+    "alkali",
+    "molar_mass",
+    "maximum_concentration",
+    "initial_site_fraction",
+    "diffusivity",
+    "minimum_ocv_slope",
+)
 
 
 def load_study(path: Path | str, root: Path | str = ".") -> Study:
@@ -98,7 +108,8 @@ class _Loader:
         self._check_statistics(settings, cases)
         thresholds, dislocations = self._thresholds(settings, tree), self._dislocations(settings, tree)
         claims = self._claims(settings, tree, cases, dislocations)
-        return Study(settings, shown, self.root, tuple(cases), claims, thresholds, dislocations)
+        gases = self._gas_studies(settings, tree)
+        return Study(settings, shown, self.root, tuple(cases), claims, thresholds, dislocations, gases)
 
     # ---- files
 
@@ -290,7 +301,15 @@ class _Loader:
 
     def _environment(self, tree: Tree, path: KeyPath, model: type[BaseModel], parts: dict[str, Tree]) -> Any:
         name, origin = _at(tree.data, [str(key) for key in path]), tree.origin(path)
-        source = self._named("environments", name, origin) if name is not None else None
+        source = self._of_kind(name, origin, model) if name is not None else None
+        if source is None:
+            return None
+        parts[str(path[-1])] = source
+        return validate(model, source, self.problems)
+
+    def _of_kind(self, name: object, origin: Origin, model: type[BaseModel]) -> Tree | None:
+        """The file of an environment, which must be a gas or an electrolyte as the model is."""
+        source = self._named("environments", name, origin)
         if source is None:
             return None
         kinds = {"gas": GasSettings, "electrolyte": ElectrolyteSettings}
@@ -304,8 +323,7 @@ class _Loader:
                 origin, f"'{name}' is of kind {kind}; expected: an environment of kind {wanted}"
             )
             return None
-        parts[str(path[-1])] = source
-        return validate(model, source, self.problems)
+        return source
 
     def _steps(self, tree: Tree, parts: dict[str, Tree]) -> tuple[Step, ...] | None:
         protocol, origin = tree.data.get("protocol"), tree.origin(("protocol",))
@@ -392,6 +410,43 @@ class _Loader:
             self.problems.add(tree.origin((key,)), message)
         return Threshold(name, settings, case)
 
+    # ---- studies of gases
+
+    def _gas_studies(self, settings: StudySettings, study: Tree) -> tuple[GasStudy, ...]:
+        found = []
+        for i, name in enumerate(settings.gases):
+            origin = study.origin(("gases", i))
+            if name in settings.gases[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+            tree = self._named("gases", name, origin)
+            gas_study = self._gas_study(name, tree) if tree is not None else None
+            if gas_study is not None:
+                found.append(gas_study)
+        return tuple(found)
+
+    def _gas_study(self, name: str, tree: Tree) -> GasStudy | None:
+        """The study with its material, which must be able to react with air, and its gases."""
+        settings = validate(GasStudySettings, tree, self.problems)
+        material = self._material(tree, {})
+        gases = self._gases(tree)
+        if material is not None:
+            missing = [block for block in _GAS_NEEDS if getattr(material, block) is None]
+            for block in missing:
+                message = f"'{tree.data['material']}' has no `{block}`, which the reaction with a gas needs"
+                self.problems.add(tree.origin(("material",)), f"{message}; add it to its material.yaml")
+        if settings is None or material is None or None in gases.values():
+            return None
+        return GasStudy(name, settings, material, gases)
+
+    def _gases(self, tree: Tree) -> dict[str, Any]:
+        """Gases by name, None where there is none of this name."""
+        listed = tree.data.get("gases")
+        found = {}
+        for i, name in enumerate(listed if isinstance(listed, list) else []):
+            source = self._of_kind(name, tree.origin(("gases", i)), GasSettings)
+            found[str(name)] = validate(GasSettings, source, self.problems) if source else None
+        return found
+
     # ---- claims and comparisons
 
     def _claims(
@@ -409,7 +464,8 @@ class _Loader:
         tree = self._file(f"config/{name}") if name in files else None
         if tree is None:
             return ()
-        known = Known(*(self._names(folder, ".yaml") for folder in ("cases", "dislocations", "thresholds")))
+        folders = ("cases", "dislocations", "thresholds", "gases")
+        known = Known(*(self._names(folder, ".yaml") for folder in folders))
         claims = read_claims(tree, known, self.problems)
         check_parameters(claims, cases, dislocations, tree, self.problems)
         return claims

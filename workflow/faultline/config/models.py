@@ -412,6 +412,90 @@ class InterfaceSettings(Settings):
 # ---- material
 
 
+# ---- life
+
+
+class JumpSettings(Settings):
+    """Cycles that are passed over, and the error that is allowed for it."""
+
+    largest: int = Field(
+        default=50, ge=1, le=10000, description="Cycles from one simulated cycle to the next; 1 jumps none."
+    )
+    growth: float = Field(
+        default=5.0, ge=1, le=100, description="By how much a jump may exceed the one before."
+    )
+    damage_step: q.Fraction = _default("50 %", "Damage that a jump may add anywhere.")
+    damage_tolerance: q.Fraction = _default(
+        "1 %", "Allowed error of the damage in a jump, mean over the interface length."
+    )
+    layer_step: q.Length = _default("10 nm", "Reconstructed layer that a jump may add anywhere.")
+    layer_tolerance: q.Length = _default("1 nm", "Allowed error of the layer in a jump, mean over the faces.")
+
+
+class LifeNumericsSettings(Settings):
+    """Accuracy of each simulated cycle; as in `cycling`, coarser since there are many."""
+
+    tolerance: float = Field(
+        default=5e-3, gt=0, lt=1, description="Largest error of x in a time step, mean over the area."
+    )
+    largest_step: float = Field(
+        default=0.05, gt=0, le=0.5, description="Largest change of mean site fraction in a step."
+    )
+    frames: int = Field(default=10, ge=2, le=2000, description="Fields looked at in a half-cycle.")
+
+
+class AgingSettings(Settings):
+    """What decides on a cycle and on what it leaves to the next one."""
+
+    cell: Literal["half_cell", "full_cell"] = Field(
+        default="half_cell",
+        description="Half cell with unlimited alkali, or full cell that counts what is left of it.",
+    )
+    anode_loss: q.Fraction = _default(
+        "8 %", "Share of the alkali that the anode binds in the first cycle (full cell; an estimate)."
+    )
+    reserve: q.Fraction = _default(
+        "0 %", "Alkali from elsewhere, such as a sacrificial salt, over what the cathode holds (full cell)."
+    )
+    weakening: bool = Field(
+        default=True,
+        description="Let corrosion weaken the interfaces; false leaves that step of the loop out.",
+    )
+    third_dimension: q.Fraction = _default(
+        "30 %",
+        "Share of blocks that touch conducting neighbours above or below the section (an estimate).",
+    )
+    closed_opening: q.Length = _default("2 nm", "Opening below which failed faces still touch.")
+    closed_conductance: q.Fraction = _default(
+        "10 %", "Conductance of a failed contact that touches, over a sound one (an estimate)."
+    )
+    contact_conductance: q.AreaConductance = _default(
+        "1e3 S/m^2", "Electronic conductance of a sound contact between grains (an estimate)."
+    )
+    jump: JumpSettings = Field(default_factory=JumpSettings, description="Cycles that are passed over.")
+
+
+class LifeSettings(AgingSettings):
+    """Many cycles, with the loop from cracks to corrosion to cracks."""
+
+    cycles: int = Field(ge=1, le=100000, description="Cycles of the life.")
+    block: int = Field(
+        default=50,
+        ge=1,
+        le=100000,
+        description="Cycles of a job; a longer life adds blocks and keeps those that are there.",
+    )
+    numerics: LifeNumericsSettings = Field(
+        default_factory=LifeNumericsSettings, description="Accuracy of each simulated cycle."
+    )
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """First and last cycle of every block."""
+        starts = range(1, self.cycles + 1, self.block)
+        return tuple((first, min(first + self.block - 1, self.cycles)) for first in starts)
+
+
 class Sourced(Settings, Generic[T]):
     """A material value with where it comes from."""
 
@@ -617,6 +701,9 @@ class ElectrolyteCorrosionSettings(Settings):
     alkali_loss: Sourced[q.Fraction] = Field(description="Share of the layer's alkali that is lost.")
     embrittlement_depth: Sourced[q.Length] = Field(
         description="Layer thickness at which the weakening is complete."
+    )
+    boundary_reach: Sourced[q.Length] = Field(
+        description="Length over which the attack gets ahead of the electrolyte along sound interfaces."
     )
     residual_strength: Sourced[q.Fraction] = Field(
         description="Strength left on a fully corroded facet, as a factor."
@@ -824,6 +911,9 @@ class CaseSettings(Settings):
     interface: InterfaceSettings = Field(
         default_factory=InterfaceSettings, description="Electrolyte that enters the cracks."
     )
+    life: LifeSettings | None = Field(
+        default=None, description="Many cycles, after the detailed look at the first; null for none."
+    )
 
 
 class ComparisonSettings(Settings):
@@ -875,6 +965,9 @@ class StudySettings(Settings):
     )
     thresholds: list[str] = Field(
         default_factory=list, description="Names of threshold studies under `config/thresholds/`."
+    )
+    gases: list[str] = Field(
+        default_factory=list, description="Names of studies of gases under `config/gases/`."
     )
     dislocations: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
         default_factory=list,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from faultline.config.case import Case, Threshold
+from faultline.config.case import Case, GasStudy, Threshold
 from faultline.config.models import Settings, Sourced
 from faultline.quantities import rounded
 
@@ -28,6 +28,16 @@ _WORDS = {
 _STATE = ("initial_site_fraction",)
 _AMOUNTS = ("molar_mass", "maximum_concentration", "nominal_site_fraction_change", *_STATE)
 _STRAIN = ("lattice", "elasticity", *_STATE)
+_AIR = (
+    "alkali",
+    "air",
+    "molar_mass",
+    "maximum_concentration",
+    "diffusivity",
+    "ocv",
+    "minimum_ocv_slope",
+    *_STATE,
+)
 _TRANSPORT = (
     "alkali",
     "thermodynamics",
@@ -43,7 +53,7 @@ _TRANSPORT = (
 def stage_slice(case: Case, stage: str) -> dict[str, Any]:
     """Settings that a stage of the case uses: nested dicts and lists of SI numbers, words and booleans.
 
-    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, activation,
+    Stages: microstructure, defects, exposure, condensed, cycling, cracks, interface, activation, life,
     observables. Rebuild typed settings from it with ``stage.from_slice``.
     """
     return SLICES[stage](case)
@@ -103,8 +113,7 @@ def _exposure(case: Case) -> dict[str, Any]:
         return {"exposure": {}, "environment": None, "material": _of(case.material, *_STATE)}
     exposure = _plain(case.settings.exposure)
     exposure.pop("environment")
-    host = ("molar_mass", "maximum_concentration", "diffusivity", "ocv", "minimum_ocv_slope", *_STATE)
-    material = _of(case.material, "alkali", "air", *host)
+    material = _of(case.material, *_AIR)
     return {"exposure": exposure, "environment": _plain(case.environment), "material": material}
 
 
@@ -120,6 +129,7 @@ def _cycling(case: Case) -> dict[str, Any]:
     }
     if settings.cycling.front == "phase_field":
         plain["material"] |= _of(case.material, "spinodal_overpotential")
+    plain["material"] |= _heat(case)
     if case.coupling == "two_way":
         plain["cracks"] = _plain(settings.cracks)
         plain["material"] |= _fracture(case)
@@ -134,7 +144,7 @@ def _cracks(case: Case) -> dict[str, Any]:
     return {
         "cycling": {"coupling": case.coupling},
         "cracks": _plain(case.settings.cracks),
-        "material": _of(case.material, *_STRAIN) | _fracture(case),
+        "material": _of(case.material, *_STRAIN) | _fracture(case) | _heat(case),
         **_shell(case, "elasticity"),
     }
 
@@ -149,6 +159,27 @@ def _interface(case: Case) -> dict[str, Any]:
         "electrolyte": _plain(case.electrolyte),
         "material": _of(case.material, "maximum_concentration", "electrolyte_corrosion", *_STATE),
     }
+
+
+def _life(case: Case) -> dict[str, Any]:
+    """All that a cycle and what it leaves behind use; how many cycles there are is up to the blocks."""
+    if case.settings.life is None:
+        return {}
+    life = _plain(case.settings.life)
+    numerics = life.pop("numerics")
+    for key in ("cycles", "block"):
+        life.pop(key)
+    if case.settings.life.cell == "half_cell":
+        for key in ("anode_loss", "reserve"):
+            life.pop(key)
+    parts = [SLICES[stage](case) for stage in ("cracks", "interface", "activation", "cycling")]
+    merged: dict[str, Any] = {}
+    for part in parts:
+        merged |= part
+    merged.pop("cycles")
+    merged["material"] = {key: value for part in parts for key, value in part.get("material", {}).items()}
+    merged["cycling"] |= numerics
+    return merged | {"life": life, "seed": case.seed}
 
 
 def _observables(case: Case) -> dict[str, Any]:
@@ -169,6 +200,17 @@ def threshold_slice(threshold: Threshold) -> dict[str, Any]:
     return {"particle": particle, "ramp": ramp}
 
 
+def gas_slice(study: GasStudy) -> dict[str, Any]:
+    """What a study of gases uses: `storage`, `gases` by name, their `stated` durations (s), `material`."""
+    stated = {name: gas.stated_duration for name, gas in study.gases.items() if gas.stated_duration}
+    return {
+        "storage": _plain(study.settings.storage),
+        "gases": {name: _plain(gas) for name, gas in study.gases.items()},
+        "stated": _plain(stated),
+        "material": _of(study.material, *_AIR),
+    }
+
+
 SLICES = {
     "microstructure": _microstructure,
     "defects": _defects,
@@ -178,6 +220,7 @@ SLICES = {
     "cracks": _cracks,
     "interface": _interface,
     "activation": _activation,
+    "life": _life,
     "observables": _observables,
 }
 
@@ -200,6 +243,11 @@ def _fracture(case: Case) -> dict[str, Any]:
     if case.settings.cracks.glide:
         fracture |= _of(case.material, "glide")
     return fracture
+
+
+def _heat(case: Case) -> dict[str, Any]:
+    """Oxygen release, where the protocol heats."""
+    return _of(case.material, "heat") if any(step.kind == "thermal" for step in case.steps) else {}
 
 
 def _shell(case: Case, *blocks: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from faultline.config.models import (
+    AgingSettings,
     CrackSettings,
     CyclingSettings,
     DefectSettings,
@@ -45,6 +46,7 @@ class StageSettings:
     temperature: float = _ABSENT
     cracks: CrackSettings = _ABSENT
     interface: InterfaceSettings = _ABSENT
+    life: AgingSettings = _ABSENT
     electrolyte: ElectrolyteSettings | None = None
     material: MaterialSettings = _ABSENT
     shell: MaterialSettings | None = None
@@ -59,6 +61,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "cycling": CyclingSettings,
     "cracks": CrackSettings,
     "interface": InterfaceSettings,
+    "life": AgingSettings,
     "electrolyte": ElectrolyteSettings,
     "material": MaterialSettings,
     "shell": MaterialSettings,

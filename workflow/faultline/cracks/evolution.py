@@ -42,6 +42,13 @@ class CrackEvolution:
         self.eigenstrain = self._trial_eigenstrain = np.zeros((particle.n_cells, 6))
         self.plastic_work = 0.0
 
+    def begin(self, state: FractureState, slip: Floats, eigenstrain: Floats) -> None:
+        """Go on from a state that an earlier run reached with this slip and this eigenstrain (n_cells, 6)."""
+        self.state = self._trial = state
+        self.slip = self._trial_slip = slip
+        self.eigenstrain = self._trial_eigenstrain = eigenstrain
+        self.stress = self._trial_stress = self.fracture.stress(state, eigenstrain + self.glide.strain(slip))
+
     @property
     def slip_tolerance(self) -> float:
         """Slip that stands for the overstress left on a gliding plane."""

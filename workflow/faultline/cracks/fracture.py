@@ -1,8 +1,9 @@
 """A particle that cracks along its interfaces under a history of eigenstrain."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -97,7 +98,7 @@ class FractureModel:
         max_iterations: int = 80,
         film: Floats | None = None,
     ) -> None:
-        self.particle, self.cohesive = particle, cohesive
+        self.particle = particle
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.mesh = split(particle)
         if blocks is not None and components is None:
@@ -116,9 +117,18 @@ class FractureModel:
             np.repeat(particle.interface_length / 2, 2),
             _rigid_operator(self.mesh, self.blocks),
         )
-        self._points = cohesive.at_points()
+        self._join(cohesive)
+
+    def _join(self, cohesive: CohesiveProperties) -> None:
+        self.cohesive, self._points = cohesive, cohesive.at_points()
         self._preconditioner = Preconditioner(self.system)
         self.force_scale = float(np.linalg.norm(self.system.weight * self._points.normal_strength))
+
+    def with_interfaces(self, cohesive: CohesiveProperties) -> Self:
+        """The same blocks joined by other interfaces; nothing that an earlier solve left is carried over."""
+        other = copy(self)
+        other._join(cohesive)
+        return other
 
     def initial_state(self) -> FractureState:
         """The intact particle before any load; what an earlier run left in the preconditioner goes."""

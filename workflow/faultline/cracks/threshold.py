@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from faultline.cracks.evolution import CrackEvolution
 from faultline.cracks.law import Floats
 from faultline.cracks.statistics import failed_fraction
 from faultline.errors import NotConverged
-from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure.particle import Particle
 from faultline.statistics import Statistic, of_samples
+
+if TYPE_CHECKING:  # who only counts the runs need not load the engine
+    from faultline.cracks.evolution import CrackEvolution
+    from faultline.materials.particle_model import ParticleModel
 
 RELAXATION = 1.0  # half-cycles in which the residual strain is put on, as in the first frame of a cycled case
 
@@ -112,6 +115,19 @@ def mean_square_strain(strain: ArrayLike) -> Floats:
 
 
 UNIFORM, CLUSTERED = "uniform", "clustered"
+
+
+def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """All runs of a study, on the particle of its first seed."""
+    tables = [part[[name for name in part if "run" in part[name].dims]].drop_attrs() for part in parts]
+    runs = xr.concat([table.reset_coords(drop=True) for table in tables], "run")
+    result = parts[0].drop_dims("run").assign(runs)
+    for name in runs:
+        result[name].attrs = parts[0][name].attrs
+    failures = "; ".join(filter(None, (part.attrs["failures"] for part in parts)))
+    kept = ("failed_fraction_limit", "map_seed")
+    result.attrs = {key: parts[0].attrs[key] for key in kept} | {"failures": failures}
+    return result
 
 
 def threshold_statistics(runs: xr.Dataset) -> dict[str, Statistic]:

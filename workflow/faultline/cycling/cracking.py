@@ -11,10 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from faultline.config.stage import StageSettings
-from faultline.cracks import first_crack
+from faultline.cracks.statistics import first_crack
 from faultline.cycling.setup import Inputs, crack_evolution, particle_model
 from faultline.dataset import ugrid
 from faultline.errors import NotConverged
+from faultline.materials.heat import HeatState
+from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure.particle import Particle
 from faultline.progress import Progress
 
@@ -70,9 +72,11 @@ def crack(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
     records: dict[str, list[Any]] = {}
     progress = Progress(log)
     passed = half_cycles_passed(cycling)
-    for frame, part in enumerate(np.diff(passed, prepend=passed[0] - 1.0)):
+    parts = np.diff(passed, prepend=passed[0] - 1.0) + heat_between(cycling)
+    for frame, part in enumerate(parts):
+        x = cycling["site_fraction"].values[frame]
         try:
-            evolution.follow(model.eigenstrain(cycling["site_fraction"].values[frame]), float(part))
+            evolution.follow(heated_model(model, cycling, frame).eigenstrain(x), float(part))
         except NotConverged as failure:
             found = with_cracks(result.isel(frame=slice(frame)), records, settings.cracks.failed_damage)
             raise NotConverged(
@@ -89,6 +93,21 @@ def half_cycles_passed(cycling: xr.Dataset) -> Array:
     time, rate = cycling["time"].values, np.abs(cycling["c_rate"].values)
     passed = np.concatenate([[0.0], np.cumsum(rate[1:] * np.diff(time))]) / 3600.0  # backward Euler steps
     return np.interp(cycling["frame_time"].values, time, passed)
+
+
+def heat_between(cycling: xr.Dataset) -> Array:
+    """(n_frames,) 1 where heat came before the frame: its hours give cracks all the time they need."""
+    if "rock_salt" not in cycling:
+        return np.zeros(cycling.sizes["frame"])
+    rock_salt = cycling["rock_salt"].values
+    return np.any(np.diff(rock_salt, axis=0, prepend=rock_salt[:1]) > 0, axis=1).astype(float)
+
+
+def heated_model(model: ParticleModel, cycling: xr.Dataset, frame: int) -> ParticleModel:
+    """The particle with the rock salt of a frame."""
+    if "rock_salt" not in cycling:
+        return model
+    return model.heated(HeatState(*(cycling[name].values[frame] for name in ("rock_salt", "vacated"))))
 
 
 def with_cracks(result: xr.Dataset, records: Mapping[str, Any], failed_damage: float) -> xr.Dataset:

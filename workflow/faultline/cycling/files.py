@@ -13,6 +13,7 @@ from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
 from faultline.cycling.run import Cycler, Settings
 from faultline.cycling.setup import Inputs, crack_evolution, particle_model
 from faultline.dataset import ugrid
+from faultline.materials.heat import HeatState
 from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure.particle import Particle
 from faultline.transport.surface import outer_surface
@@ -69,7 +70,9 @@ def cycle(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
 
 def _cycling_dataset(model: ParticleModel, history: History) -> xr.Dataset:
     stress, x = history.field("stress"), history.field("site_fraction")
-    mean = np.average(x[:, model.in_core], axis=1, weights=model.particle.cell_area[model.in_core])
+    hot = _heated(model, history)
+    held = np.stack([frame.held(row) for frame, row in zip(hot, x, strict=True)])
+    mean = np.average(held[:, model.in_core], axis=1, weights=model.particle.cell_area[model.in_core])
     fields = {
         "site_fraction": (x, "1", "site fraction"),
         "phase": (model.material.phase(x), "1", "phase"),
@@ -87,9 +90,37 @@ def _cycling_dataset(model: ParticleModel, history: History) -> xr.Dataset:
     result["frame_mean_site_fraction"] = ("frame", mean, attributes("1", "mean site fraction"))
     for name, (values, unit, words) in fields.items():
         result[name] = (("frame", "cell"), values, attributes(unit, words))
+    if "rock_salt" in history.frames:
+        for name, (values, unit, words) in _heat_fields(hot, x).items():
+            result[name] = (("frame", "cell"), values, attributes(unit, words))
     phases = model.material.phase_names
     result["phase"].attrs |= {"flag_values": list(range(len(phases))), "flag_meanings": " ".join(phases)}
     return result
+
+
+def _heated(model: ParticleModel, history: History) -> list[ParticleModel]:
+    """The particle of each frame."""
+    frames = len(history.frames["site_fraction"])
+    if "rock_salt" not in history.frames:
+        return [model] * frames
+    names = ("rock_salt", "vacated")
+    return [model.heated(HeatState(*(history.frames[name][k] for name in names))) for k in range(frames)]
+
+
+def _heat_fields(hot: list[ParticleModel], x: Array) -> dict[str, tuple[Array, str, str]]:
+    """Fields (n_frames, n_cells) of what heat did, of the particle of each frame."""
+    states = [model.heat_state for model in hot if model.heat_state is not None]
+    strain = [model.heat_strain(row)[:, :3].sum(axis=1) for model, row in zip(hot, x, strict=True)]
+    return {
+        "rock_salt": (np.stack([state.rock_salt for state in states]), "1", "share of rock salt"),
+        "vacated": (
+            np.stack([state.vacated for state in states]),
+            "1",
+            "share of volume that oxygen vacated",
+        ),
+        "pore_fraction": (np.stack([model.pore_fraction for model in hot]), "1", "share of pores from heat"),
+        "heat_strain": (np.stack(strain), "1", "volume strain that heat added to the lattice's"),
+    }
 
 
 def _principal(voigt: Array, shear: float = 1.0) -> Array:

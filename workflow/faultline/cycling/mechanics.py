@@ -41,6 +41,9 @@ class Mechanics(Protocol):
     def commit(self) -> None:
         """Make the last trial the state from which the next step starts."""
 
+    def follow(self, model: ParticleModel, x: Array) -> Array:
+        """Committed stress (n_cells, 6) once the particle has become `model` at `x`, given all the time."""
+
     def record(self) -> dict[str, Any]:
         """What a frame keeps of the committed state."""
 
@@ -48,9 +51,9 @@ class Mechanics(Protocol):
 class BondedMechanics:
     """Uncracked, linear elastic particle (`one_way`): cracks follow afterwards from the history."""
 
-    def __init__(self, model: ParticleModel) -> None:
+    def __init__(self, model: ParticleModel, solid: BondedSolid | None = None) -> None:
         self.model = model
-        self.solid = BondedSolid(model.particle, model.stiffness, film=model.film_stiffness)
+        self.solid = solid or BondedSolid(model.particle, model.stiffness, film=model.film_stiffness)
         self.axial_strain = 0.0
 
     @property
@@ -75,6 +78,11 @@ class BondedMechanics:
 
     def commit(self) -> None:
         """Nothing to remember: the response is elastic."""
+
+    def follow(self, model: ParticleModel, x: Array) -> Array:
+        """Stress of the bonded particle with the eigenstrain of `model`."""
+        self.model = model
+        return self.settle(x, 1.0)
 
     def record(self) -> dict[str, Any]:
         """The axial strain of the section."""
@@ -109,6 +117,12 @@ class CrackingMechanics:
     def commit(self) -> None:
         """Keep the cracks and the glide of the last trial."""
         self.evolution.commit()
+
+    def follow(self, model: ParticleModel, x: Array) -> Array:
+        """Stress of the cracked particle, led along the straight path to the eigenstrain of `model`."""
+        self.model = model
+        self.evolution.follow(model.eigenstrain(x), 1.0)
+        return self.evolution.stress
 
     def record(self) -> dict[str, Any]:
         """Axial strain, cracks and their statistics."""

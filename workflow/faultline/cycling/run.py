@@ -15,8 +15,10 @@ from faultline.cycling.history import History
 from faultline.cycling.mechanics import Mechanics
 from faultline.cycling.transport import Iterate, TransportStep
 from faultline.errors import NotConverged
+from faultline.materials.heat import fresh
 from faultline.materials.particle_model import FARADAY, ParticleModel
 from faultline.progress import Progress
+from faultline.transport.mesh import TransportMesh
 from faultline.transport.surface import ReactingFaces
 
 Array = NDArray[np.float64]
@@ -42,6 +44,7 @@ class Settings:
         frames: frames stored per nominal half-cycle.
         stress_drift: whether stress enters the chemical potential.
         largest_iterations: staggered iterations before a step is cut.
+        ceiling: mean site fraction at which a discharge ends: the alkali that a full cell has left.
     """
 
     tolerance: float
@@ -49,6 +52,7 @@ class Settings:
     frames: int
     stress_drift: bool = True
     largest_iterations: int = 30
+    ceiling: float = np.inf
 
 
 def _rms(values: Array) -> float:
@@ -83,7 +87,18 @@ class State:
 
 
 class Cycler:
-    """Runs protocol steps on one particle and keeps the record."""
+    """Runs protocol steps on one particle and keeps the record.
+
+    Args:
+        model: laws of the particle.
+        faces: where charge is transferred.
+        mechanics: how stress and cracks follow the composition.
+        settings: numerical choices.
+        grid: the particle with open cracks, whose surface faces are `faces`; by default without any.
+
+    Attributes:
+        model: as a step in heat leaves it, with its rock salt in `heat_state`.
+    """
 
     def __init__(
         self,
@@ -91,9 +106,11 @@ class Cycler:
         faces: ReactingFaces,
         mechanics: Mechanics,
         settings: Settings,
+        grid: TransportMesh | None = None,
     ) -> None:
         self.model, self.mechanics, self.settings = model, mechanics, settings
-        self.transport = TransportStep(model, faces)
+        self._faces, self._grid = faces, grid
+        self.transport = TransportStep(model, faces, grid)
         self.history = History()
         area = self.transport.area
         self.weight = area / area.sum()
@@ -134,6 +151,8 @@ class Cycler:
 
     def _protocol_step(self, state: State, step: Step, cycle: int, index: int) -> State:
         log.info("cycle %d: %s", cycle, step.label)
+        if step.kind == "thermal":
+            return self._heat(state, step, cycle, index)
         start, state = state.time, replace(state, rate=None)
         largest = self._largest_dt(step, state)
         dt = largest / 20.0
@@ -157,6 +176,27 @@ class Cycler:
                 return state
             dt, largest = dt_next, self._largest_dt(step, state)
             dt = min(dt, largest)
+
+    def _heat(self, state: State, step: Step, cycle: int, index: int) -> State:
+        """Hold in heat: oxygen leaves, mechanics follow, the alkali stays where it is.
+
+        Diffusion during the hold is not modelled: what is uneven evens out in the steps that follow. No
+        voltage is computed; the last one stands in the record.
+        """
+        assert step.temperature is not None and step.duration_s is not None  # the protocol sees to it
+        self._frame(state)
+        x = state.solution.x
+        self.model = self.model.after_heat(x, step.temperature, step.duration_s)
+        self.transport = TransportStep(self.model, self._faces, self._grid)
+        try:
+            stress = self.mechanics.follow(self.model, x)
+        except NotConverged as failure:
+            raise NotConverged(f"{step.label!r} at t = {state.time:.6g} s: {failure}") from failure
+        solution = replace(state.solution, current=0.0)
+        new = State(state.time + step.duration_s, solution, self._drift(x, stress), stress)
+        self._record(new, cycle, index, error=0.0)
+        self._frame(new)
+        return new
 
     def _largest_dt(self, step: Step, state: State) -> float:
         """Longest step (s) in which the mean site fraction moves by `largest_step`."""
@@ -205,7 +245,7 @@ class Cycler:
         inner = self.mechanics.inner
         mix = _Mix(len(old), self.mechanics.inner_tolerance)
         for _ in range(self.settings.largest_iterations):
-            ramp = abs(float(self.active @ (guess.x - old))) / self.nominal
+            ramp = abs(float(self.active @ (self.model.layered * (guess.x - old)))) / self.nominal
             stress, improved = self.mechanics.trial(guess.x, ramp, inner)
             drift = self._drift(guess.x, stress)
             steadying = self._steadying(guess.x, stress)
@@ -272,6 +312,9 @@ class Cycler:
         if step.until_c_rate is not None:
             ratio = abs(new.solution.current) / self.unit_current / step.until_c_rate
             passed.append(1.0 - ratio)
+        if new.solution.current < 0 and np.isfinite(self.settings.ceiling):
+            mean = float(self.active @ self.model.held(new.solution.x))
+            passed.append((mean - self.settings.ceiling) / self.nominal)
         return max(passed)
 
     def _land_on_event(self, state: State, step: Step, beyond: State) -> State:
@@ -303,13 +346,13 @@ class Cycler:
         self.mechanics.commit()
         self.charge += new.solution.current * (new.time - old.time)
         self._record(new, cycle, index, error)
-        done = abs(float(np.sum(self.active * new.solution.x)) - self._frame_mean)
+        done = abs(float(np.sum(self.active * self.model.held(new.solution.x))) - self._frame_mean)
         if done * self.settings.frames >= self.nominal * (1 - 1e-9):
             self._frame(new)
 
     def _amount(self, x: Array) -> float:
         """Alkali in the section, mol/m."""
-        return float(self.transport.area @ x) * self.model.material.c_max
+        return float(self.transport.area @ self.model.held(x)) * self.model.material.c_max
 
     def _record(self, state: State, cycle: int, step_index: int, error: float) -> None:
         x, material = state.solution.x, self.model.material
@@ -318,7 +361,7 @@ class Cycler:
             time=state.time,
             voltage=state.solution.voltage,
             c_rate=state.solution.current / self.unit_current,
-            mean_site_fraction=float(self.active @ x),
+            mean_site_fraction=float(self.active @ self.model.held(x)),
             # Q = F dx / (3.6 M) in mAh/g, with M in g/mol
             specific_capacity=FARADAY * (self.charge / self.capacity) / (3.6e3 * material.molar_mass),
             cycle=cycle,
@@ -338,7 +381,7 @@ class Cycler:
 
     def _frame(self, state: State) -> None:
         x = state.solution.x
-        self._frame_mean = float(np.sum(self.active * x))
+        self._frame_mean = float(np.sum(self.active * self.model.held(x)))
         series = self.history.series
         if self.history.frames and self.history.frames["frame_time"][-1] == state.time:
             return
@@ -350,4 +393,12 @@ class Cycler:
             site_fraction=x,
             stress=state.stress,
             **self.mechanics.record(),
+            **self._heat_record(),
         )
+
+    def _heat_record(self) -> dict[str, Array]:
+        """What a frame keeps of rock salt and pores, where the protocol heats."""
+        if self.model.heat is None:
+            return {}
+        state = self.model.heat_state or fresh(self.model.particle.n_cells)
+        return {"rock_salt": state.rock_salt, "vacated": state.vacated}

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from faultline.config.models import CrackSettings
 from faultline.config.stage import StageSettings
-from faultline.cracks import BasalGlide, CohesiveProperties, Fatigue, FractureModel
 from faultline.cracks.evolution import CrackEvolution
+from faultline.cracks.fracture import FractureModel
+from faultline.cracks.glide import BasalGlide
+from faultline.cracks.law import CohesiveProperties, Fatigue
 from faultline.defects.composition import lattice_scale
 from faultline.materials import material_from_settings
+from faultline.materials.heat import Heat
 from faultline.materials.particle_model import ParticleModel, PassiveLayer
 from faultline.mechanics.condensation import condense
 from faultline.mechanics.storage import condensed_dataset, condensed_from_dataset
@@ -40,7 +43,9 @@ def particle_model(
     shell = PassiveLayer.from_settings(settings.shell, settings.shell_thickness) if settings.shell else None
     material = material_from_settings(settings.material, front_width)
     scale = lattice_scale(inputs["defects"]["site_fraction_shift"].values, material)
-    return ParticleModel(particle, material, settings.temperature, rest.values, shell, scale)
+    known = settings.material.heat  # of a protocol that heats; no other slice holds it
+    heat = Heat.from_settings(known) if known is not None else None
+    return ParticleModel(particle, material, settings.temperature, rest.values, shell, scale, heat)
 
 
 def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSettings) -> CrackEvolution:
@@ -48,12 +53,32 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
 
     Takes the condensed blocks from the dataset `condensed` where there is one.
     """
+    cohesive = cohesive_properties(model, inputs, settings)
+    blocks = condensed_from_dataset(inputs["condensed"]) if "condensed" in inputs else None
+    fracture = FractureModel(model.particle, model.stiffness, cohesive, blocks, film=model.film_stiffness)
+    if not settings.glide:
+        return CrackEvolution(fracture)
+    particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])
+    critical = np.where(model.in_core, model.material.critical_resolved_shear_stress, np.inf)
+    glide = BasalGlide(particle.cell_orientation, shear_modulus, critical, particle.cell_area)
+    return CrackEvolution(fracture, glide)
+
+
+def cohesive_properties(
+    model: ParticleModel, inputs: Inputs, settings: CrackSettings, weakened: tuple[Array, Array] | None = None
+) -> CohesiveProperties:
+    """Interfaces as strong as the material, the datasets `defects` and `exposure`, and corrosion leave them.
+
+    `weakened` holds the factors (n_interfaces,) of corrosion on strength and toughness.
+    """
     factors = [inputs[stage] for stage in ("defects", "exposure")]
     strength = np.prod([data["strength_factor"].values for data in factors], axis=0)
     toughness = np.prod([data["toughness_factor"].values for data in factors], axis=0)
+    if weakened is not None:
+        strength, toughness = strength * weakened[0], toughness * weakened[1]
     worn = settings.fatigue
     fatigue = None if worn is None else Fatigue(worn.length_factor, worn.endurance)
-    cohesive = CohesiveProperties(
+    return CohesiveProperties(
         normal_strength=strength * _by_kind(model, "tensile_strength"),
         shear_strength=strength * _by_kind(model, "shear_strength"),
         toughness_normal=toughness * _by_kind(model, "toughness_normal"),
@@ -63,14 +88,6 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
         viscosity=settings.viscosity,
         fatigue=fatigue,
     )
-    blocks = condensed_from_dataset(inputs["condensed"]) if "condensed" in inputs else None
-    fracture = FractureModel(model.particle, model.stiffness, cohesive, blocks, film=model.film_stiffness)
-    if not settings.glide:
-        return CrackEvolution(fracture)
-    particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])
-    critical = np.where(model.in_core, model.material.critical_resolved_shear_stress, np.inf)
-    glide = BasalGlide(particle.cell_orientation, shear_modulus, critical, particle.cell_area)
-    return CrackEvolution(fracture, glide)
 
 
 def _by_kind(model: ParticleModel, name: str) -> Array:

@@ -20,7 +20,8 @@ from faultline.cycling.setup import crack_evolution, particle_model
 from faultline.defects import Defects, defects_dataset, generate_defects
 from faultline.exposure import exposure_dataset, unexposed
 from faultline.materials import Material, material_from_settings
-from faultline.microstructure import Particle, build_particle, particle_dataset
+from faultline.microstructure import Particle, particle_dataset
+from faultline.microstructure.build import build_particle
 from faultline.provenance import ROOT
 
 Array = NDArray[np.float64]
@@ -100,19 +101,6 @@ def threshold_runs(settings: StageSettings, ramp: RampSettings, seeds: Sequence[
     return result.assign_attrs(
         failures="; ".join(failures), failed_fraction_limit=ramp.failed_fraction, map_seed=seeds[0]
     )
-
-
-def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """All runs of a study, on the particle of its first seed."""
-    tables = [part[[name for name in part if "run" in part[name].dims]].drop_attrs() for part in parts]
-    runs = xr.concat([table.reset_coords(drop=True) for table in tables], "run")
-    result = parts[0].drop_dims("run").assign(runs)
-    for name in runs:
-        result[name].attrs = parts[0][name].attrs
-    failures = "; ".join(filter(None, (part.attrs["failures"] for part in parts)))
-    kept = ("failed_fraction_limit", "map_seed")
-    result.attrs = {key: parts[0].attrs[key] for key in kept} | {"failures": failures}
-    return result
 
 
 def _arranged(settings: DefectSettings, ramp: RampSettings, arrangement: str) -> DefectSettings:

@@ -2,9 +2,10 @@
 
 The balance of a cell with area A, linearised about the iterate ``x_k`` (Newton), reads
 
-    c_max A (x - x_n) / dt = [T (mu_k + S_k (x - x_k))] - sum_faces l i / F
+    c A (x - x_n) / dt = [T (mu_k + S_k (x - x_k))] - sum_faces l i / F
 
-with T the multipoint operator of the mobility, mu = mu_h(x) - kappa lap(x) - Omega : sigma, S = dmu_h/dx -
+with c the alkali that a cell stores per change of x (c_max, less where heat left rock salt), T the multipoint
+operator of the mobility, mu = mu_h(x) - kappa lap(x) - Omega : sigma, S = dmu_h/dx -
 kappa lap, and the Butler-Volmer current i linearised in x and in the particle's voltage V.  V is one more
 unknown, closed by sum l i = I' under current control, or given under voltage control.
 
@@ -46,16 +47,23 @@ class Iterate:
 
 
 class TransportStep:
-    """The FiPy equation of one particle; solves single Newton iterations of an implicit step."""
+    """The FiPy equation of one particle; solves single Newton iterations of an implicit step.
 
-    def __init__(self, model: ParticleModel, faces: ReactingFaces) -> None:
+    Args:
+        model: laws of the particle.
+        faces: where charge is transferred, in the order of the surface faces of `grid`.
+        grid: the particle with open cracks; by default without any.
+    """
+
+    def __init__(self, model: ParticleModel, faces: ReactingFaces, grid: TransportMesh | None = None) -> None:
         self.model, self.reaction = model, SurfaceReaction(model, faces)
-        grid = fipy_mesh(model.particle)
+        grid = grid or fipy_mesh(model.particle)
         self.mesh, self._surface = grid.mesh, grid.surface_face_ids
         self.area = np.asarray(self.mesh.cellVolumes)
         self.variable = fipy.CellVariable(mesh=self.mesh, hasOld=True, name="site fraction")
         self._term = -MultipointDiffusionTerm()  # what the iterates change, a copy by == would not see
-        self._equation = fipy.TransientTerm(coeff=model.material.c_max) + self._term
+        storage = fipy.CellVariable(mesh=self.mesh, value=model.capacity)
+        self._equation = fipy.TransientTerm(coeff=storage) + self._term
         self._solver = BorderedLUSolver(reduction=REDUCTION)
         self._gradient = _gradient_potential(model, grid)
         n_faces, cells = len(faces.cell), len(self.area)
@@ -120,7 +128,7 @@ class TransportStep:
     def growth_rate(self, x: Array) -> float:
         """Rate (1/s) at which the fastest perturbation of x (n_cells,) grows on its own; 0 where none does.
 
-        The largest eigenvalue of T S / (c_max A), stress left aside. Only a phase field has one above zero:
+        The largest eigenvalue of T S / (c A), stress left aside. Only a phase field has one above zero:
         longer implicit steps would damp what should grow.
         """
         material, temperature = self.model.material, self.model.temperature
@@ -128,11 +136,11 @@ class TransportStep:
         if slope.min() >= 0:
             return 0.0
         mobility = self.model.mobility(x)
-        rate = diags_array(1 / (material.c_max * self.area)) @ operator_of(self.mesh).assemble(mobility)
+        rate = diags_array(1 / (self.model.capacity * self.area)) @ operator_of(self.mesh).assemble(mobility)
         operator = csc_array(rate @ (self._gradient + diags_array(slope)))
-        # of a wave in an infinite uniform crystal, M s^2 / (4 kappa c_max): no perturbation grows faster
+        # of a wave in an infinite uniform crystal, M s^2 / (4 kappa c): no perturbation grows faster
         bound = float(np.max(np.linalg.eigvalsh(mobility)[:, -1] * np.minimum(slope, 0.0) ** 2))
-        bound /= 4 * material.gradient_energy * material.c_max
+        bound /= 4 * material.gradient_energy * float(self.model.capacity.min())
         start = np.random.default_rng(0).standard_normal(len(x))
         found = eigs(operator, k=1, sigma=1.1 * bound, v0=start, tol=1e-2, return_eigenvectors=False)
         return max(float(found[0].real), 0.0)

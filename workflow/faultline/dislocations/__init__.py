@@ -6,7 +6,7 @@ domain wall (y), free surfaces along x. `run` follows `State` in a `Crystal` and
 
 from faultline.dislocations.composition import Environment, Patch, environment, patched
 from faultline.dislocations.dynamics import Crystal, run
-from faultline.dislocations.parameters import PARAMETERS, Parameter, Settings, parameter_table
+from faultline.dislocations.parameters import Settings
 from faultline.dislocations.state import (
     History,
     State,
@@ -17,11 +17,9 @@ from faultline.dislocations.state import (
 from faultline.dislocations.strip import Slab
 
 __all__ = [
-    "PARAMETERS",
     "Crystal",
     "Environment",
     "History",
-    "Parameter",
     "Patch",
     "Settings",
     "Slab",
@@ -29,7 +27,6 @@ __all__ = [
     "environment",
     "history_arrays",
     "initial_state",
-    "parameter_table",
     "patched",
     "run",
     "state_from_arrays",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultline.dislocations.parameters import BOLTZMANN, Settings, constant
+from faultline.dislocations.parameters import BOLTZMANN, Settings
 from faultline.dislocations.stress import edge_stress, row_stress
 from faultline.dislocations.strip import Slab
 
@@ -20,26 +20,22 @@ NEAR = 1e-9  # m from a core: two layers
 
 @dataclass(frozen=True)
 class RockSalt:
-    """Constants of rock-salt nucleation in SI units, each with its origin as in `Settings`."""
+    """Constants of rock-salt nucleation, in SI units; values and sources as in `Settings`.
 
-    attempt_rate: float = constant(1e13, "1/s", "estimate", "Debye frequency", (1e12, 1e14))
-    barrier: float = constant(
-        1.45 * ELECTRONVOLT,
-        "J",
-        "estimate",
-        "no source states it; chosen so that a core has nuclei within hundreds of hours, and bulk does not",
-        (1.2 * ELECTRONVOLT, 1.7 * ELECTRONVOLT),
-    )
-    activation_volume: float = constant(
-        1.0e-29, "m3", "estimate", "half the volume of an oxygen ion, which has to leave", (0.5e-29, 2e-29)
-    )
-    site_length: float = constant(0.498e-9, "m", "literature", "repeat along <1-100>, sqrt(3) a")
-    foil: float = constant(
-        30e-9, "m", "estimate", "thickness of crystal that a microscope looks through", (10e-9, 60e-9)
-    )
-    cycling_time: float = constant(
-        1.8e6, "s", "estimate", "500 h near full charge: hundreds of cycles", (3.6e5, 7.2e6)
-    )
+    Attributes:
+        attempt_rate: 1/s.
+        barrier: without stress, J; activation_volume: on which tension works to lower it, m3.
+        site_length: along the dislocation line, m.
+        foil: thickness of the crystal that is looked through, m.
+        cycling_time: near full charge, s.
+    """
+
+    attempt_rate: float
+    barrier: float
+    activation_volume: float
+    site_length: float
+    foil: float
+    cycling_time: float
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ states, `event` the events. Any stored state is one that a run can go on from.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -101,9 +102,12 @@ def simulate(scenario: str, constants: Mapping[str, float], seeds: int) -> xr.Da
 
 
 def settings_from(constants: Mapping[str, float]) -> tuple[Settings, RockSalt]:
-    """Constants of the dynamics and of rock salt from values by name."""
+    """Constants of the dynamics and of rock salt from values by name.
+
+    A scenario is given what it uses. The others are NaN, so that none could be used unnoticed.
+    """
     return tuple(  # type: ignore[return-value]
-        kind(**{item.name: constants[item.name] for item in fields(kind) if item.name in constants})
+        kind(**{item.name: constants.get(item.name, math.nan) for item in fields(kind)})
         for kind in (Settings, RockSalt)
     )
 

@@ -4,7 +4,16 @@ from faultline.exposure.apply import Exposure, expose, unexposed
 from faultline.exposure.binder import Binder, attack_binder
 from faultline.exposure.chemistry import AirChemistry, Drying, Gas, WaterFilm
 from faultline.exposure.column import Column, ColumnState, Host
-from faultline.exposure.compare import GasOutcome, compare_gases
+from faultline.exposure.compare import (
+    Face,
+    GasCourse,
+    GasOutcome,
+    Ledger,
+    compare_gases,
+    follow_gas,
+    follow_gases,
+    ledger,
+)
 from faultline.exposure.files import exposure_dataset
 
 __all__ = [
@@ -14,13 +23,19 @@ __all__ = [
     "ColumnState",
     "Drying",
     "Exposure",
+    "Face",
     "Gas",
+    "GasCourse",
     "GasOutcome",
     "Host",
+    "Ledger",
     "WaterFilm",
     "attack_binder",
     "compare_gases",
     "expose",
     "exposure_dataset",
+    "follow_gas",
+    "follow_gases",
+    "ledger",
     "unexposed",
 ]

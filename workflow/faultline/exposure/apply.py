@@ -16,6 +16,8 @@ from faultline.materials import FARADAY, Material
 from faultline.microstructure import GRAIN_BOUNDARY, SHELL, Particle
 
 Array = NDArray[np.float64]
+LARGEST_SCALE = 0.05  # see CellMap
+BOUND_TOLERANCE = 1e-6  # of site fractions: ten times what the integration leaves of noise
 LEVELS = 6  # columns that stand for all faces: depth goes with the root of diffusivity, linear in between
 
 
@@ -113,7 +115,8 @@ def expose(
     Without `weaken` the factors stay 1: strain and lost alkali act alone.
 
     Raises:
-        NotConverged: the integration failed, or alkali was not conserved.
+        NotConverged: the integration failed, alkali was not conserved, more was taken out than there was, or
+            layers are too thick for columns along the normals (`CellMap`).
     """
     faces = _Faces(particle, material, air)
     stored = faces.store(gas, duration, samples)
@@ -122,6 +125,7 @@ def expose(
     end = faces.on_surface(dried.end)
     proton, oxidised, rock_salt = (cells.average(part) for part in (end.proton, end.oxidised, end.rock_salt))
     lost = proton + oxidised + rock_salt
+    _check_bounds(lost, material.initial_site_fraction)
     alkali = float(faces.share @ end.film)  # mol per square metre of surface
     column = replace(faces.column, openness=(1.0,) * particle.n_surface)
     makeup = [column.layer_mean(end, part) for part in (end.proton, end.rock_salt, end.lost)]
@@ -275,7 +279,10 @@ class CellMap:
 
     Depth is the distance to the nearest outer face, linear within a triangle; the profile is that of the
     face nearest to the triangle. The profiles' total times the length of the faces is kept exactly: the
-    averages are scaled by what the curvature of the surface takes or adds.
+    averages are scaled by what the curvature of the surface takes or adds. On a disc of radius R that is
+    d / 2R for a layer of thickness d (1 % for 50 nm on 2.5 um), so that five percent stand for a layer of a
+    tenth of the radius. Columns along the normals are no model of thicker ones, and a larger scale would
+    also hide a wrong map.
     """
 
     def __init__(self, particle: Particle, column: Column) -> None:
@@ -284,14 +291,46 @@ class CellMap:
         self.share = _share_above(np.sort(self.vertex_depth[particle.cells], axis=1), column.edges)
         self.nearest = nearest_face(particle, particle.cell_centroid)
 
-    def average(self, per_site: Array) -> Array:
+    def mapped(self, per_site: Array) -> Array:
         """(n_cells,) average of profiles (n_surface, n); below the column they go on with the last value."""
         profile = per_site[self.nearest]
         mean = np.einsum("ck,ck->c", np.diff(self.share, axis=1), profile)
-        mean += (1 - self.share[:, -1]) * profile[:, -1]
+        return mean + (1 - self.share[:, -1]) * profile[:, -1]
+
+    def average(self, per_site: Array) -> Array:
+        """(n_cells,) the same, scaled so that the total is that of the profiles.
+
+        Raises:
+            NotConverged: the scale departs from 1 by more than `LARGEST_SCALE`.
+        """
+        mean = self.mapped(per_site)
         mapped = float(self.particle.cell_area @ mean)
         wanted = float(self.particle.surface_length @ (per_site @ self.column.width))
+        held = self.particle.area * self.column.host.site_fraction
+        excess = abs(wanted - mapped)
+        if not excess <= LARGEST_SCALE * abs(mapped) + BALANCE_TOLERANCE * held:  # noise has no scale
+            message = (
+                f"cells would have to be scaled by {wanted / mapped if mapped else np.inf:.3f} to hold what "
+                f"the columns below the faces do (allowed: 1 -+ {LARGEST_SCALE:g}): the layers are too thick "
+                "for columns along the normals, or the map is wrong"
+            )
+            raise NotConverged(message, residual=excess / held)
         return mean * (wanted / mapped) if mapped != 0 else mean
+
+
+def _check_bounds(lost: Array, site_fraction: float) -> None:
+    """What is left of the alkali lies between none and as much as there was.
+
+    Raises:
+        NotConverged: it does not.
+    """
+    low, high = float(lost.min()), float(lost.max())
+    if not (low >= -BOUND_TOLERANCE and high <= site_fraction + BOUND_TOLERANCE):
+        message = (
+            f"site fractions after storage lie between {site_fraction - high:.6g} and "
+            f"{site_fraction - low:.6g}; allowed: 0 to {site_fraction:g}"
+        )
+        raise NotConverged(message, residual=max(-low, high - site_fraction))
 
 
 def distance_to_surface(particle: Particle, points: Array) -> Array:
@@ -359,8 +398,18 @@ def _boundary_attack(
     degree of reaction at the nearest face; other interfaces are as reacted as the cells beside them.
     """
     midpoint_depth = cells.vertex_depth[particle.interface_faces].mean(axis=1)
-    reach = np.sqrt(4 * air.boundary_diffusivity * air.arrhenius(temperature) * duration)
-    surface = np.clip(end.reacted[:, 0], 0, 1)[nearest_face(particle, particle.interface_midpoint)]
-    along = surface * erfc(midpoint_depth / reach) if reach > 0 else np.zeros(particle.n_interfaces)
+    surface = end.reacted[:, 0][nearest_face(particle, particle.interface_midpoint)]
+    along = boundary_attack(surface, midpoint_depth, boundary_reach(air, temperature, duration))
     beside = np.clip(reacted[particle.interface_cells].mean(axis=1), 0, 1)
     return np.where(particle.interface_kind == GRAIN_BOUNDARY, along, beside)
+
+
+def boundary_reach(air: AirChemistry, temperature: float, duration: float) -> float:
+    """How deep (m) grain boundaries are attacked after `duration` (s)."""
+    return float(np.sqrt(4 * air.boundary_diffusivity * air.arrhenius(temperature) * duration))
+
+
+def boundary_attack(surface: Array, depth: Array, reach: float) -> Array:
+    """(n,) degree of reaction of grain boundaries at `depth` (m), from that at the surface, (n,)."""
+    reacted = np.clip(surface, 0, 1)
+    return np.asarray(reacted * erfc(depth / reach) if reach > 0 else np.zeros_like(reacted))

@@ -202,8 +202,15 @@ class WaterFilm:
         oxygen = OXYGEN_POTENTIAL + thermal * (np.log(proton) + np.log(self.gas.p_O2 / bar) / 4)
         return np.asarray(oxygen - ALKALI_POTENTIAL[self.alkali] - thermal * np.log(alkali))
 
+    def hydroxide_mass(self, alkali_per_area: ArrayLike) -> Array:
+        """Mass (kg/m2) of alkali (mol/m2) that is hydroxide."""
+        return np.asarray(alkali_per_area) * (ALKALI_MASS[self.alkali] + HYDROXIDE_MASS)
+
+    def carbonate_mass(self, alkali_per_area: ArrayLike) -> Array:
+        """Mass (kg/m2) of alkali (mol/m2) that is carbonate."""
+        return np.asarray(alkali_per_area) * (ALKALI_MASS[self.alkali] + CARBONATE_MASS / 2)
+
     def residue_mass(self, alkali_per_area: ArrayLike) -> Array:
         """Mass (kg/m2) of the residue, as hydroxide and as carbonate."""
         held, carbonate = np.asarray(alkali_per_area, dtype=float), self.carbonate(alkali_per_area)
-        of_anions = (held - carbonate) * HYDROXIDE_MASS + carbonate * CARBONATE_MASS / 2
-        return np.asarray(held * ALKALI_MASS[self.alkali] + of_anions)
+        return np.asarray(self.hydroxide_mass(held - carbonate) + self.carbonate_mass(carbonate))

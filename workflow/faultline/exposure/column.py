@@ -115,10 +115,14 @@ class Column:
         """(...,) integral of (..., n) over the depth, mol/m2."""
         return self.host.c_max * per_site @ self.width
 
+    @property
+    def held(self) -> float:
+        """Alkali of the fresh oxide, mol/m2."""
+        return self.host.c_max * self.host.site_fraction * self.depth
+
     def balance_error(self, state: ColumnState) -> float:
         """Alkali gained or lost by oxide and film together, relative to what the oxide held: worst face."""
-        held = self.host.c_max * self.host.site_fraction * self.depth
-        return float(np.max(np.abs(self.amount(state.lost) - state.film)) / held)
+        return float(np.max(np.abs(self.amount(state.lost) - state.film)) / self.held)
 
     def proton_diffusivity(self, reacted: Array) -> Array:
         """Of protons along the slabs at 25 degC (m2/s): the oxide's, or the layer's past its composition."""

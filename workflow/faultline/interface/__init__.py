@@ -1,4 +1,4 @@
-"""Electrolyte in the cracks: what it wets, and what it leaves there; and what heat does to charged oxide."""
+"""Electrolyte in the cracks: what it wets, and what it leaves there."""
 
 from faultline.interface.corrosion import (
     Corrosion,
@@ -10,26 +10,34 @@ from faultline.interface.corrosion import (
     film_resistance,
     fresh_layers,
     layers_from_dataset,
+    reconstructed_share,
+    weakened,
 )
 from faultline.interface.electrolyte import Electrolyte, Interphase
-from faultline.interface.heat import Heat, HeatState
-from faultline.interface.wetting import reacting_faces, wetted_interfaces, wetted_sides, wetted_vertices
+from faultline.interface.wetting import (
+    exposed_share,
+    reacting_faces,
+    wetted_interfaces,
+    wetted_sides,
+    wetted_vertices,
+)
 
 __all__ = [
     "Corrosion",
     "Electrolyte",
     "Growth",
-    "Heat",
-    "HeatState",
     "Interphase",
     "Layers",
     "advance",
     "corrode",
     "corrosion_dataset",
+    "exposed_share",
     "film_resistance",
     "fresh_layers",
     "layers_from_dataset",
     "reacting_faces",
+    "reconstructed_share",
+    "weakened",
     "wetted_interfaces",
     "wetted_sides",
     "wetted_vertices",

@@ -8,6 +8,9 @@ the reaction goes, later as fast as the reactants come through it,
 with k the linear and B the parabolic rate at the reference, and g t integrated over the history. The left
 side adds up over cycles, so that a life may be cut into blocks anywhere.
 
+Sound interfaces are attacked a little ahead of the electrolyte, over a length that is a constant of the
+material and not of the mesh (`exposed_share`). Depths are means over a face, so that volumes add up.
+
 A crack that opens within a block counts as wet for the whole block.
 """
 
@@ -21,7 +24,7 @@ from scipy.constants import R as GAS_CONSTANT
 from faultline.config.models import ElectrolyteCorrosionSettings
 from faultline.dataset import ugrid
 from faultline.interface.electrolyte import PLAIN, REFERENCE_TEMPERATURE, Interphase
-from faultline.interface.wetting import wetted_interfaces, wetted_sides, wetted_vertices
+from faultline.interface.wetting import exposed_share, wetted_interfaces, wetted_sides
 from faultline.materials import FARADAY, Material
 from faultline.microstructure import Particle
 
@@ -42,6 +45,7 @@ class Growth:
     transition_metal_loss: float
     alkali_loss: float
     embrittlement_depth: float
+    boundary_reach: float
     residual_strength: float
     residual_toughness: float
 
@@ -72,9 +76,13 @@ class Growth:
         total = b * (age + effective_time)
         return total / (half + np.sqrt(half**2 + total))  # sqrt(half^2 + total) - half without cancellation
 
-    def attack(self, thickness: Array) -> Array:
-        """Degree of embrittlement, 0 to 1, linear up to the embrittlement depth."""
-        return np.clip(thickness / self.embrittlement_depth, 0, 1)
+    def attack(self, thickness: Array, share: Array) -> Array:
+        """Degree of embrittlement, 0 to 1, mean over each face.
+
+        Linear in the layer up to the embrittlement depth d. A layer of mean `thickness` L (m) that
+        lies on a `share` s of the face weakens no more than that: s min(L / (s d), 1) = min(L / d, s).
+        """
+        return np.minimum(thickness / self.embrittlement_depth, share)
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Layers:
     """Layers on all faces, which one block of cycles hands to the next.
 
     Attributes:
-        corroded_depth: (n_interfaces,) layer on each side of the face, m.
+        corroded_depth: (n_interfaces,) layer on each side of the face, mean over its length, m.
         surface_layer_thickness: (n_surface,) m.
         wetted_since: (n_interfaces,) cycles done when electrolyte came, NaN where none is.
         cycles: done so far.
@@ -127,12 +135,13 @@ def advance(
     after = replace(layers, wetted_since=since, cycles=layers.cycles + cycles)
     if growth is None:
         return after
-    # a face ahead of a tip meets electrolyte at one end only: half its area, half its time
-    contact = wetted_vertices(particle, after.wetted)[particle.interface_faces].mean(axis=1)
+    # the layer grows where the face is exposed; when that part becomes larger, its volume spreads over it
+    share = exposed_share(particle, after.wetted, growth.boundary_reach)
+    local = layers.corroded_depth / np.where(share > 0, share, 1.0)
     passed = cycles * cycle_time
     return replace(
         after,
-        corroded_depth=growth.grow(layers.corroded_depth, passed * contact),
+        corroded_depth=share * growth.grow(local, passed),
         surface_layer_thickness=growth.grow(layers.surface_layer_thickness, passed),
     )
 
@@ -146,8 +155,8 @@ class Corrosion:
         wetted: (n_interfaces,) filled with electrolyte.
         wetted_sides: (n_interfaces, 2) minus and plus sides that react with it (oxide, not shell).
         interface_resistance: (n_interfaces,) of the layer on one side, ohm m2.
-        corroded_depth: (n_interfaces,) layer on each side of the face, m; faces ahead of a crack tip have a
-            share.
+        corroded_depth: (n_interfaces,) layer on each side of the face, m, mean over its length: a
+            tip has it on a share of the face ahead.
         surface_layer_thickness: (n_surface,) m; film_resistance: (n_surface,) ohm m2, earlier layers
             included.
         strength_factor, toughness_factor: (n_interfaces,) against the state before this corrosion.
@@ -212,8 +221,8 @@ def corrode(
     layers = advance(before, particle, behind, filled, passed / cycles, cycles * repeats)
     depth, surface, wetted = layers.corroded_depth, layers.surface_layer_thickness, layers.wetted
     sides = wetted_sides(particle, wetted)
-    share = _volume_share(particle, depth, surface)
-    attack = behind.attack(depth) if behind else np.zeros_like(depth)
+    share = reconstructed_share(particle, layers)
+    strength, toughness = weakened(particle, layers, behind)
     of_surface, of_cracks = (
         _resistance(part, behind, material, temperature, cei) for part in (surface, depth)
     )
@@ -225,8 +234,8 @@ def corrode(
         surface_layer_thickness=surface,
         film_resistance=of_surface + (0.0 if exposure_resistance is None else exposure_resistance),
         interface_resistance=of_cracks,
-        strength_factor=1 - (1 - behind.residual_strength) * attack if behind else np.ones_like(depth),
-        toughness_factor=1 - (1 - behind.residual_toughness) * attack if behind else np.ones_like(depth),
+        strength_factor=strength,
+        toughness_factor=toughness,
         wetted_length=float(particle.interface_length @ wetted),
         reaction_length=float(particle.surface_length.sum() + particle.interface_length @ sides.sum(axis=1)),
         transition_metal_loss=share * behind.transition_metal_loss if behind else 0.0,
@@ -254,10 +263,21 @@ def film_resistance(thickness: Array, growth: Growth, alkali: float, temperature
     return thickness * GAS_CONSTANT * temperature / (FARADAY**2 * growth.layer_diffusivity * concentration)
 
 
-def _volume_share(particle: Particle, depth: Array, surface: Array) -> float:
+def weakened(particle: Particle, layers: Layers, growth: Growth | None) -> tuple[Array, Array]:
+    """(n_interfaces,) strength and toughness that layers leave to the faces, over those without layers."""
+    if growth is None:
+        return np.ones_like(layers.corroded_depth), np.ones_like(layers.corroded_depth)
+    attack = growth.attack(
+        layers.corroded_depth, exposed_share(particle, layers.wetted, growth.boundary_reach)
+    )
+    return 1 - (1 - growth.residual_strength) * attack, 1 - (1 - growth.residual_toughness) * attack
+
+
+def reconstructed_share(particle: Particle, layers: Layers) -> float:
     """Share of the section that is reconstructed: one layer on the surface, one on each side of a crack."""
-    layers = 2 * float(particle.interface_length @ depth) + float(particle.surface_length @ surface)
-    return min(layers / particle.area, 1.0)
+    in_cracks = 2 * float(particle.interface_length @ layers.corroded_depth)
+    on_surface = float(particle.surface_length @ layers.surface_layer_thickness)
+    return min((in_cracks + on_surface) / particle.area, 1.0)
 
 
 def corrosion_dataset(particle: Particle, corrosion: Corrosion) -> xr.Dataset:
@@ -268,7 +288,7 @@ def corrosion_dataset(particle: Particle, corrosion: Corrosion) -> xr.Dataset:
         "corroded_depth": (
             "interface",
             c.corroded_depth,
-            "reconstructed layer on each side of the face",
+            "reconstructed layer on each side of the face, mean over its length",
             "m",
         ),
         "wetted_since": ("interface", c.layers.wetted_since, "cycles done when electrolyte came", "1"),

@@ -24,6 +24,8 @@ class CycleOutcome:
         charge_capacity, discharge_capacity: mAh/g of the pristine active material.
         mean_charge_voltage, mean_discharge_voltage: V, over the charge passed.
         lowest_site_fraction, highest_site_fraction: of the mean over the pristine active material.
+        mass_balance_error: largest, relative to the nominal amount.
+        max_drift_voltage: V, largest |Omega : sigma| / F.
     """
 
     charge_capacity: float = float("nan")
@@ -32,6 +34,8 @@ class CycleOutcome:
     mean_discharge_voltage: float = float("nan")
     lowest_site_fraction: float = float("nan")
     highest_site_fraction: float = float("nan")
+    mass_balance_error: float = float("nan")
+    max_drift_voltage: float = float("nan")
 
     @property
     def coulombic_efficiency(self) -> float:

@@ -7,8 +7,7 @@ unchanged: so a life that was taken up again gives the same numbers.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,11 +21,11 @@ from faultline.cracks.law import CohesiveProperties, softening
 from faultline.dataset import read_dataset, ugrid, write_dataset
 from faultline.defects.files import FIELDS as DEFECT_FIELDS
 from faultline.defects.generate import Defects
-from faultline.errors import UserError
+from faultline.errors import AGAIN, UserError
 from faultline.interface.corrosion import Growth, Layers, fresh_layers
-from faultline.interface.heat import HeatState, fresh
 from faultline.life.capacity import AlkaliLedger, CycleOutcome
 from faultline.life.jumping import Milestone, SlowVariable
+from faultline.materials.heat import HeatState, fresh
 from faultline.microstructure.particle import Particle
 
 Floats = NDArray[np.float64]
@@ -39,6 +38,8 @@ FIELDS = {  # name: (dimensions, unit, description)
     "displacement": (("unknown",), "m", "displacement of the nodes on interfaces"),
     "slip": (("gliding", "direction"), "1", "plastic shear of the layers along bc and ac"),
     "site_fraction": (("cell",), "1", "site fraction"),
+    "widest": (("interface",), "m", "widest opening in the last cycle"),
+    "charged_site_fraction": (("cell",), "1", "site fraction when the least alkali was left"),
 }
 PARTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {  # the same of the state's parts
     "defects": DEFECT_FIELDS,
@@ -78,7 +79,9 @@ class LifeState:
         layers: on all faces.
         heat: rock salt and pores.
         ledger: alkali of the cell.
-        outcome: what a cycler shows of the last simulated cycle.
+        widest: (n_interfaces,) m, largest opening in the last simulated cycle.
+        charged_site_fraction: (n_cells,) when the least alkali was left in it.
+        outcome: what a cycler shows of it.
     """
 
     cycle: int
@@ -93,6 +96,8 @@ class LifeState:
     layers: Layers
     heat: HeatState
     ledger: AlkaliLedger
+    widest: Floats
+    charged_site_fraction: Floats
     outcome: CycleOutcome = field(default_factory=CycleOutcome)
 
     def at(self, cycle: int) -> Self:
@@ -123,6 +128,8 @@ def pristine(
         layers=fresh_layers(particle),
         heat=fresh(particle.n_cells),
         ledger=ledger,
+        widest=np.zeros(faces),
+        charged_site_fraction=site_fraction,
     )
 
 
@@ -147,14 +154,15 @@ def fracture_state(state: LifeState, cohesive: CohesiveProperties) -> FractureSt
     )
 
 
-def with_cracks(state: LifeState, cracked: FractureState, slip: Floats, gap: Floats) -> LifeState:
-    """The state with the cracks, the glide and the smallest openings of a cycle."""
+def with_cracks(state: LifeState, cracked: FractureState, slip: Floats, openings: Floats) -> LifeState:
+    """The state with the cracks, the glide and the openings (n_frames, n_interfaces) of a cycle."""
     return replace(
         state,
         damage=cracked.damage,
         mode_mix=cracked.mode_mix,
         jump=cracked.jump,
-        gap=gap,
+        gap=openings.min(axis=0),
+        widest=openings.max(axis=0),
         displacement=cracked.interface_displacement,
         slip=slip,
     )
@@ -237,16 +245,12 @@ def layer_age(growth: Growth, thickness: Floats) -> Floats:
 
 
 def milestone_dataset(milestone: Milestone[LifeState], particle: Particle) -> xr.Dataset:
-    """A milestone on the particle's topology, with hashes of its content and of the particle."""
+    """A milestone on the particle's topology, with a hash of the particle."""
     content = {name: (dims, values) for name, dims, values, _, _ in _content(milestone)}
     result = ugrid(particle).assign(content)
     for name, _, _, unit, words in _content(milestone):
         result[name].attrs = {"units": unit, "long_name": words}
-    return result.assign_attrs(
-        content=json.dumps(sorted(content)),
-        content_hash=_hash_of(result, content),
-        particle_hash=particle_hash(particle),
-    )
+    return result.assign_attrs(particle_hash=particle_hash(particle))
 
 
 def milestone_from_dataset(
@@ -260,19 +264,12 @@ def milestone_from_dataset(
         name: of the file, for messages.
 
     Raises:
-        UserError: something is missing, was changed since it was written, or belongs to another particle.
+        UserError: it is no state, or that of another particle.
     """
-    again = "delete it and run the workflow again"
-    if not {"content", "content_hash", "particle_hash"} <= set(ds.attrs):
-        raise UserError(f"{name}: not the state of a life (it has no content_hash); {again}")
+    if "particle_hash" not in ds.attrs:
+        raise UserError(f"{name}: not the state of a life (it has no particle_hash); {AGAIN}")
     if ds.attrs["particle_hash"] != particle_hash(particle):
-        raise UserError(f"{name}: the state of another particle than this case's; {again}")
-    content = json.loads(ds.attrs["content"])
-    missing = [key for key in content if key not in ds]
-    if missing:
-        raise UserError(f"{name}: incomplete, it lacks {', '.join(missing)}; {again}")
-    if ds.attrs["content_hash"] != _hash_of(ds, content):
-        raise UserError(f"{name}: its content has changed since it was written; {again}")
+        raise UserError(f"{name}: the state of another particle than this case's; {AGAIN}")
     gain = {key: ds[f"gain_{key}"].values for key in GAIN_UNITS if f"gain_{key}" in ds}
     counters = {key: int(ds[key]) for key in ("stride", "jumped", "rejected")}
     return Milestone(_state(ds), gain, error=float(ds["error"]), **counters)
@@ -337,18 +334,9 @@ def read_milestone(path: Path | str, particle: Particle) -> Milestone[LifeState]
 
 def particle_hash(particle: Particle) -> str:
     """Hash of a particle's mesh, blocks and orientations (16 hexadecimal digits)."""
-    names = [item.name for item in fields(particle)]
-    return _digest((name, getattr(particle, name)) for name in sorted(names))
-
-
-def _hash_of(ds: xr.Dataset, names: Iterable[str]) -> str:
-    return _digest((name, ds[name].values) for name in sorted(names))
-
-
-def _digest(parts: Iterable[tuple[str, NDArray[Any]]]) -> str:
     found = hashlib.sha256()
-    for name, values in parts:
-        array = np.asarray(values)
+    for name in sorted(item.name for item in fields(particle)):
+        array = np.asarray(getattr(particle, name))
         kind = np.int64 if array.dtype.kind in "biu" else np.float64  # a file may widen, never change a value
         found.update(f"{name}{array.shape}".encode())
         found.update(np.ascontiguousarray(array, dtype=kind).tobytes())

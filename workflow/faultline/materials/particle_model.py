@@ -2,9 +2,14 @@
 
 Everything here is a pure function of the site fraction `x` per cell. Strains are engineering Voigt vectors
 (xx, yy, zz, yz, xz, xy) in the lab frame, so that the double contraction with a stress is a dot product.
+
+Heat turns a share f of a cell to rock salt (`faultline.materials.heat`). Rock salt keeps the alkali that it
+was born with and lets none pass: `x` is that of the layered share, which stores c_max (1 - f) and conducts
+with 1 - f of the mobility. Not modelled: rock salt and pores leave stiffness, strength and gradient energy as
+they were, the surface reacts as if it bore no rock salt, and pores do not carry electrolyte.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +17,7 @@ from numpy.typing import NDArray
 
 from faultline.config.models import MaterialSettings
 from faultline.crystal import rotate_stiffness, rotate_strain
+from faultline.materials.heat import Heat, HeatState, advance, contraction_strain, fresh, pore_fraction
 from faultline.materials.material import FARADAY, Material, stiffness_from_settings
 from faultline.microstructure.particle import CORE, Particle
 
@@ -62,6 +68,8 @@ class ParticleModel:
         shell: what the shell cells are made of, or the film on the surface, if there is either.
         lattice_scale: (n_cells,) or a number by which the lattice moves more than the table says: where the
             redox metal is richer, more alkali leaves at one voltage.
+        heat: how the active material loses its oxygen in heat; None where nothing heats it.
+        heat_state: (n_cells,) rock salt and vacated volume; None before any heat.
     """
 
     particle: Particle
@@ -70,6 +78,65 @@ class ParticleModel:
     rest_strain: Array
     shell: PassiveLayer | None = None
     lattice_scale: Array | float = 1.0
+    heat: Heat | None = None
+    heat_state: HeatState | None = None
+
+    @cached_property
+    def layered(self) -> Array:
+        """(n_cells,) share 1 - f that is not rock salt."""
+        cells = self.particle.n_cells
+        return np.ones(cells) if self.heat_state is None else 1 - self.heat_state.rock_salt
+
+    @property
+    def capacity(self) -> Array:
+        """(n_cells,) alkali per change of x, c_max (1 - f), mol/m3."""
+        return self.material.c_max * self.layered
+
+    def held(self, x: Array) -> Array:
+        """(n_cells,) alkali per formula unit as synthesised, (1 - f) x and what rock salt holds."""
+        return x if self.heat_state is None else self.layered * x + self.heat_state.alkali
+
+    def heated(self, state: HeatState) -> "ParticleModel":
+        """The particle with the rock salt of `state`.
+
+        Raises:
+            ValueError: there is rock salt, but the model does not know its lattice.
+        """
+        if self.heat is None and state.rock_salt.any():
+            raise ValueError("rock salt needs the constants `heat`")
+        return self if self.heat is None else replace(self, heat_state=state)
+
+    def after_heat(self, x: Array, temperature: float, time: float) -> "ParticleModel":
+        """The particle after `time` (s) at `temperature` (K) with alkali x (n_cells,) that stays where it is.
+
+        Raises:
+            ValueError: the model has no constants `heat`.
+        """
+        if self.heat is None:
+            raise ValueError("a hold in heat needs the constants `heat`")
+        full = np.where(self.in_core, x, 1.0)  # a shell keeps its oxygen
+        return self.heated(advance(self._heat_state, self.heat, full, temperature, time))
+
+    @property
+    def _heat_state(self) -> HeatState:
+        return fresh(self.particle.n_cells) if self.heat_state is None else self.heat_state
+
+    @property
+    def pore_fraction(self) -> Array:
+        """(n_cells,) share of the volume that is pores left by oxygen."""
+        return (
+            np.zeros(self.particle.n_cells)
+            if self.heat is None
+            else pore_fraction(self._heat_state, self.heat)
+        )
+
+    def heat_strain(self, x: Array) -> Array:
+        """Part of heat in the eigenstrain, (n_cells, 6): rock salt for lattice, less the closed pores."""
+        if self.heat is None or self.heat_state is None:
+            return np.zeros((self.particle.n_cells, 6))
+        scale = np.where(self.in_core, self.lattice_scale, 0.0)[:, None]
+        lattice = scale * self.material.lattice_strain(x)
+        return contraction_strain(self.heat_state, self.heat, lattice, self.particle.cell_orientation)
 
     @cached_property
     def in_core(self) -> NDArray[np.bool_]:
@@ -85,13 +152,13 @@ class ParticleModel:
 
     @cached_property
     def diffusivity(self) -> Array:
-        """(n_cells, 2, 2) diffusivity in the section, R diag(D_ab, D_ab, D_c) R^T, m2/s."""
+        """(n_cells, 2, 2) diffusivity in the section, (1 - f) R diag(D_ab, D_ab, D_c) R^T, m2/s."""
         rotation = self.particle.cell_orientation
         crystal = np.diag([self.material.diffusivity_ab] * 2 + [self.material.diffusivity_c])
         tensor = (rotation @ crystal @ rotation.transpose(0, 2, 1))[:, :2, :2].copy()
         if self.shell is not None:
             tensor[~self.in_core] = self._shell_diffusivity * np.eye(2)
-        return tensor
+        return tensor if self.heat_state is None else tensor * self.layered[:, None, None]
 
     @property
     def _shell_diffusivity(self) -> float:
@@ -136,24 +203,35 @@ class ParticleModel:
         return shell.thickness / (FARADAY**2 * mobility)
 
     def eigenstrain(self, x: Array) -> Array:
-        """Stress-free strain (n_cells, 6): lattice change since the pristine state plus `rest_strain`."""
-        return np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain(x)) + self.rest_strain
+        """Stress-free strain (n_cells, 6): lattice change since the pristine state plus `rest_strain`.
+
+        With a share f of rock salt, (1 - f) lattice + f rock salt - closed pores / 3.
+        """
+        lattice = (
+            np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain(x)) + self.rest_strain
+        )
+        return lattice if self.heat_state is None else lattice + self.heat_strain(x)
 
     def eigenstrain_slope(self, x: Array) -> Array:
-        """d(eigenstrain)/dx, (n_cells, 6); divided by c_max it is the partial molar tensor Omega."""
+        """d(eigenstrain)/dx, (n_cells, 6), of which rock salt has no part."""
+        return self.layered[:, None] * self._lattice_slope(x)
+
+    def _lattice_slope(self, x: Array) -> Array:
+        """(n_cells, 6), d(eigenstrain)/dx over 1 - f; divided by c_max the partial molar tensor Omega."""
         return np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain_slope(x))
 
     def drift(self, x: Array, stress: Array) -> Array:
         """Omega : sigma (n_cells,), J/mol: the stress's share of the potential, mu = mu_h - Omega : sigma."""
-        return np.einsum("ni,ni->n", self.eigenstrain_slope(x), stress) / self.material.c_max
+        return np.einsum("ni,ni->n", self._lattice_slope(x), stress) / self.material.c_max
 
     def clamped_drift_slope(self, x: Array) -> Array:
-        """eps' : C : eps' / c_max (n_cells,), J/mol: how fast -drift rises with x where no neighbour yields.
+        """(1 - f) eps' : C : eps' / c_max (n_cells,), J/mol: how fast -drift rises where no neighbour yields.
 
-        Neighbours do yield, so this bounds the true slope from above.
+        eps' is the slope of the lattice strain in x. Neighbours do yield, so this bounds the true slope from
+        above.
         """
-        slope = self.eigenstrain_slope(x)
-        return np.einsum("ni,nij,nj->n", slope, self.stiffness, slope) / self.material.c_max
+        slope = self._lattice_slope(x)
+        return self.layered * np.einsum("ni,nij,nj->n", slope, self.stiffness, slope) / self.material.c_max
 
     def mobility(self, x: Array) -> Array:
         """Mobility (n_cells, 2, 2) in the section, mol2/(J m s): the flux is -M grad(mu)."""

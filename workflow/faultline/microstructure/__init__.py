@@ -1,6 +1,8 @@
-"""Microstructures: grains, basal planes, shells and their body-fitted meshes."""
+"""Microstructures: grains, basal planes, shells and their body-fitted meshes.
 
-from faultline.microstructure.build import build_particle, section_radius
+`build.build_particle` is not among the names here: who reads a particle shall not load what makes one.
+"""
+
 from faultline.microstructure.particle import (
     BASAL_PLANE,
     CORE,
@@ -26,10 +28,8 @@ __all__ = [
     "Particle",
     "SplitMesh",
     "assemble_particle",
-    "build_particle",
     "particle_dataset",
     "particle_from_dataset",
     "rectangle_particle",
-    "section_radius",
     "split",
 ]

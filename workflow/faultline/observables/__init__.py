@@ -27,6 +27,7 @@ from faultline.observables.fields import (
     mean_over,
     share_over,
 )
+from faultline.observables.life import FeedbackShare, feedback_share, life_metrics
 from faultline.observables.metrics import (
     MAX_DRIFT_VOLTAGE,
     METRICS,
@@ -53,6 +54,7 @@ __all__ = [
     "STAGES",
     "TOO_FEW_SEEDS",
     "Comparison",
+    "FeedbackShare",
     "HalfCycle",
     "Metric",
     "case_metrics",
@@ -64,11 +66,13 @@ __all__ = [
     "differential_capacity",
     "distance_to_surface",
     "exposure_metrics",
+    "feedback_share",
     "first_charge_frames",
     "frame_site_fraction",
     "frames_at",
     "half_cycles",
     "interface_metrics",
+    "life_metrics",
     "mean_over",
     "metric",
     "paired_values",

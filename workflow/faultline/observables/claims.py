@@ -61,7 +61,7 @@ class Numbers:
 
     Attributes:
         metrics: metrics.json by case id.
-        dislocations, thresholds: statistics by name, by name of the run.
+        dislocations, thresholds, gases: statistics by name, by name of the run.
         statements: whether statements hold, by name, by name of the dislocations run.
         failed: dislocations runs that did not end well; what they lack is no mistake of a claim.
         given: numbers put in (value and unit) by claim id.
@@ -70,6 +70,7 @@ class Numbers:
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dislocations: Mapping[str, Mapping[str, Statistic]] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, Statistic]] = field(default_factory=dict)
+    gases: Mapping[str, Mapping[str, Statistic]] = field(default_factory=dict)
     statements: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     failed: Collection[str] = ()
     given: Mapping[str, tuple[float, str]] = field(default_factory=dict)
@@ -293,8 +294,8 @@ def _found(claim: ClaimSettings, computed: ComputedSettings, numbers: Numbers) -
         return _Found(value, value.value - bound) if isinstance(bound, float) else _Found(value)
     if computed.case is not None:
         return _of_case(claim, computed, numbers.metrics)
-    runs = numbers.dislocations if computed.dislocations else numbers.thresholds
-    name = computed.dislocations or computed.thresholds or ""
+    kind, name = computed.run
+    runs: Mapping[str, Mapping[str, Statistic]] = getattr(numbers, kind)
     if name not in runs:
         return None
     run = runs[name]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +12,25 @@ import numpy as np
 import xarray as xr
 
 from faultline.cracks.statistics import cycle_ends, growth_acceleration
-from faultline.dataset import read_dataset
-from faultline.errors import UserError
+from faultline.inputs import read_stages
 from faultline.microstructure import Particle, particle_from_dataset
 from faultline.observables.electrochemistry import cycle_table
-from faultline.observables.fields import core_area, mean_over, share_over, weighted_quantile
+from faultline.observables.fields import (
+    core_area,
+    first_charge_frames,
+    mean_over,
+    share_over,
+    weighted_quantile,
+)
+from faultline.observables.life import life_metrics
+from faultline.observables.spectroscopy import (
+    METRIC_ANGLES,
+    charged_in_cycle_one,
+    charged_in_life,
+    nickel_oxide,
+    spectroscopy_metrics,
+)
+from faultline.textfiles import read_json, write_json
 
 STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface")
 MAX_DRIFT_VOLTAGE = 0.2  # V; beyond it the elastic model carries more stress than the material can
@@ -56,6 +68,9 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "peak_tension": Metric("peak first principal stress", "MPa", 1e-6),
         "peak_hydrostatic_tension": Metric("peak hydrostatic tension", "MPa", 1e-6),
         "peak_hydrostatic_compression": Metric("peak hydrostatic compression", "MPa", 1e-6),
+        "rock_salt_share": Metric("rock salt after heat", "%", 100),
+        "heat_pore_share": Metric("pores after heat", "%", 100),
+        "heat_contraction": Metric("volume strain from heat", "%", 100),
     },
     "cracks": {
         "max_failed_fraction": Metric("largest failed fraction", "%", 100),
@@ -108,6 +123,46 @@ STAGE_METRICS: dict[str, dict[str, Metric]] = {
         "lattice_swing_a": Metric("largest change of mean a", "%", 100),
         "lattice_swing_c": Metric("largest change of mean c", "%", 100),
     },
+    "life": {
+        "life_cycles": Metric("cycles of the life"),
+        "life_simulated_cycles": Metric("cycles that were simulated"),
+        "life_capacity_retention": Metric("discharge capacity after the life, over cycle 1", "%", 100),
+        "life_cycle_to_80": Metric("cycle at which 80 % of the capacity are left"),
+        "life_fade_acceleration": Metric("late over early loss of capacity"),
+        "life_mean_coulombic_efficiency": Metric("coulombic efficiency, mean over the life", "%", 100),
+        "life_polarisation_growth": Metric("growth of the polarisation after cycle 1", "mV", 1e3),
+        "life_isolated_share": Metric("share of the particle that no longer takes part", "%", 100),
+        "life_failed_fraction": Metric("failed fraction after the life", "%", 100),
+        "life_failed_growth": Metric("growth of the failed fraction after cycle 1", "%", 100),
+        "life_surface_cracked_fraction": Metric("cracked through to the surface after the life", "%", 100),
+        "life_mean_damage": Metric("mean damage after the life", "%", 100),
+        "life_damage_growth": Metric("growth of the mean damage after cycle 1", "%", 100),
+        "life_wetted_fraction": Metric("interface length wetted after the life", "%", 100),
+        "life_surface_layer_thickness": Metric("reconstructed layer, surface, after the life", "nm", 1e9),
+        "life_mean_corroded_depth": Metric("reconstructed layer, wet crack faces, after the life", "nm", 1e9),
+        "life_transition_metal_loss": Metric("transition metal lost in the life", "%", 100),
+        "life_alkali_loss": Metric("alkali lost to electrolyte in the life", "%", 100),
+        "life_max_jump_error": Metric("largest error of a jump, over what is allowed"),
+        "life_max_mass_balance_error": Metric("largest charge balance error in the life (relative)"),
+        "life_max_drift_voltage": Metric("largest stress shift of the potential in the life", "mV", 1e3),
+    },
+}
+STAGE_METRICS["spectroscopy"] = {
+    "surface_oxidation_excess_charging": Metric("Ni valence of the rim above the core's, largest on charge"),
+    "surface_signal_loss_tey": Metric("layered oxide lost from the electron yield", "%", 100),
+    "surface_signal_loss_fy": Metric("layered oxide lost from the fluorescence", "%", 100),
+} | {
+    f"{name}{suffix}": Metric(f"{label}, {state}")
+    for suffix, state in (("", "charged in cycle 1"), ("_aged", "charged in the last cycle"))
+    for name, label in {
+        "surface_oxidation_excess": "Ni valence of the rim above the core's",
+        "surface_peak_ratio": "mean peak ratio of the surface",
+        **{
+            f"porosity_correlation_{angle}{end}": f"porosity and peak ratio, correlation at {angle}°{what}"
+            for angle in METRIC_ANGLES
+            for end, what in (("", ""), ("_low", ", lower bound"), ("_high", ", upper bound"))
+        },
+    }.items()
 }
 METRICS = {name: entry for entries in STAGE_METRICS.values() for name, entry in entries.items()}
 
@@ -139,7 +194,23 @@ def cycling_metrics(cycling: xr.Dataset, particle: Particle) -> dict[str, float]
         "peak_tension": _peak(area, cycling["first_principal_stress"].values),
         "peak_hydrostatic_tension": _peak(area, hydrostatic),
         "peak_hydrostatic_compression": _peak(area, -hydrostatic),
+        **_heat(cycling, area),
     }
+
+
+def _heat(cycling: xr.Dataset, area: np.ndarray) -> dict[str, float]:
+    """Means over the core where the last heat ends; 0 without heat."""
+    fields = {
+        "rock_salt_share": "rock_salt",
+        "heat_pore_share": "pore_fraction",
+        "heat_contraction": "heat_strain",
+    }
+    if "rock_salt" not in cycling:
+        return dict.fromkeys(fields, 0.0)
+    turned = cycling["rock_salt"].values
+    # it never falls: the first frame with all of it
+    last = int(np.argmax((turned == turned[-1]).all(axis=1)))
+    return {name: mean_over(area, cycling[field].values[last]) for name, field in fields.items()}
 
 
 def crack_metrics(cracks: xr.Dataset, particle: Particle) -> dict[str, float]:
@@ -216,6 +287,7 @@ READERS: dict[str, Callable[[xr.Dataset, Particle], dict[str, float]]] = {
     "cracks": crack_metrics,
     "interface": interface_metrics,
     "activation": activation_metrics,
+    "life": life_metrics,
 }
 
 
@@ -227,33 +299,54 @@ def case_metrics(
     cracks: Path,
     interface: Path,
     activation: Path | None = None,
+    life: Path | None = None,
+    formula: str = "",
 ) -> dict[str, Any]:
     """Return every number of a case and the status of every stage, for metrics.json.
 
     A stage that did not end well gives NaN for its numbers, under the same keys as one that did;
-    `status` is the first status of the chain that is not "ok", with its message.
+    `status` is the first status of the chain that is not "ok", with its message. Without a life there are no
+    keys of one, and none of spectroscopy unless the formula is that of a lithium nickel oxide.
 
     Raises:
-        UserError: a file is missing, damaged or not one of ours.
+        UserError: a file is missing, damaged or not one of ours, or the files do not belong together.
     """
     paths = dict(zip(STAGES, (microstructure, defects, exposure, cycling, cracks, interface), strict=True))
-    paths |= {"activation": activation} if activation else {}
+    paths |= {stage: path for stage, path in (("activation", activation), ("life", life)) if path}
     particle: Particle | None = None
     result: dict[str, Any] = {"status": "ok", "status_message": ""}
-    for stage, path in paths.items():
-        with read_dataset(path) as data:
-            status, message = stage_status(data)
-            if stage == "microstructure" and status == "ok":
-                particle = particle_from_dataset(data)
-                result |= {"cells": particle.n_cells, "grains": particle.n_grains}
-            if status == "ok" and stage in READERS and particle is not None:
-                result |= READERS[stage](data, particle)
-            elif stage in READERS:
-                result |= dict.fromkeys(STAGE_METRICS[stage], math.nan)
+    datasets = read_stages(paths)
+    for stage, data in datasets.items():
+        status, message = stage_status(data)
+        if stage == "microstructure" and status == "ok":
+            particle = particle_from_dataset(data)
+            result |= {"cells": particle.n_cells, "grains": particle.n_grains}
+        if status == "ok" and stage in READERS and particle is not None:
+            result |= READERS[stage](data, particle)
+        elif stage in READERS:
+            result |= dict.fromkeys(STAGE_METRICS[stage], math.nan)
         result |= {f"{stage}_status": status, f"{stage}_status_message": message}
         if status != "ok" and result["status"] == "ok":
             result |= {"status": status, "status_message": f"{stage}: {message}" if message else stage}
-    return result
+    return result | _spectroscopy(datasets, particle, formula)
+
+
+def _spectroscopy(
+    datasets: Mapping[str, xr.Dataset], particle: Particle | None, formula: str
+) -> dict[str, float]:
+    """Model measurements on a lithium nickel oxide, none for others; NaN where a stage did not end well."""
+    oxide = nickel_oxide(formula)
+    if oxide is None:
+        return {}
+    fine = {stage for stage, data in datasets.items() if stage_status(data)[0] == "ok"}
+    if particle is None or not fine.issuperset(STAGES):
+        return dict.fromkeys(STAGE_METRICS["spectroscopy"], math.nan)
+    cycling = datasets["cycling"]
+    states = charged_in_life(datasets["life"]) if "life" in fine else []
+    if len(states) < 2:
+        states = [charged_in_cycle_one(cycling, datasets["cracks"], datasets["interface"])]
+    charging = cycling["site_fraction"].values[first_charge_frames(cycling)]
+    return spectroscopy_metrics(particle, oxide, states, charging)
 
 
 def stage_status(data: xr.Dataset) -> tuple[str, str]:
@@ -262,27 +355,17 @@ def stage_status(data: xr.Dataset) -> tuple[str, str]:
 
 
 def write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
-    """Write metrics as JSON under a temporary name, then rename; numbers that are not finite become null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    plain = {key: _plain(value) for key, value in metrics.items()}
-    partial.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n")
-    partial.replace(path)
+    """Write metrics as JSON, whole or not at all; numbers that are not finite become null."""
+    write_json({key: _plain(value) for key, value in metrics.items()}, path)
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
     """Read metrics; null becomes NaN.
 
     Raises:
-        UserError: the file is missing or is not a flat JSON object.
+        UserError: the file is missing, damaged or not a JSON object.
     """
-    try:
-        loaded = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
-    if not isinstance(loaded, dict):
-        raise UserError(f"{path}: holds no JSON object; delete it and run again")
-    return {key: math.nan if value is None else value for key, value in loaded.items()}
+    return {key: math.nan if value is None else value for key, value in read_json(path).items()}
 
 
 def _plain(value: Any) -> Any:

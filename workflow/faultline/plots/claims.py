@@ -30,6 +30,7 @@ from faultline.observables.claims import (
 from faultline.observables.comparison import DOES_NOT_HOLD, HOLDS, TOO_FEW_SEEDS, WITHIN_SPREAD
 from faultline.plots.style import COLOURS, FAILED_COLOUR, WIDTH
 from faultline.plots.tables import number, styled
+from faultline.textfiles import read_table
 
 TEXTS = ("unit", "case", "tolerance", "tolerance_class", "statement", "why", "explanation")
 GREY = "#737373"  # named so that pages know it too
@@ -57,7 +58,7 @@ ROW, HEAD = 0.25, 0.85  # inches a claim, and for the axis of a panel
 
 def load_claims(path: str | Path) -> pd.DataFrame:
     """Read `claims-details.csv`: one row a claim, the fields of `observables.claims.ClaimRow`."""
-    rows = pd.read_csv(Path(path), dtype=dict.fromkeys(TEXTS, str))
+    rows = read_table(path, dtype=dict.fromkeys(TEXTS, str))
     return rows.assign(**{name: rows[name].fillna("") for name in TEXTS})
 
 

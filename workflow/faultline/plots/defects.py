@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from faultline.plots.study import CaseResult, StageFile, Study, split_failed
 from faultline.plots.style import COLOURS, LEVELS, QUIET, UM, WIDTH, one_sided_norm, scale_bar
 from faultline.plots.tables import number, spread_text, styled, with_spread
 from faultline.statistics import Statistic, read_statistics
+from faultline.textfiles import read_json
 
 Floats = NDArray[np.float64]
 
@@ -84,11 +84,11 @@ def threshold_results(manifest: str | Path) -> list[ThresholdResult]:
     """
     path = Path(manifest)
     try:
-        entries = json.loads(path.read_text()).get("thresholds", [])
+        entries = read_json(path).get("thresholds", [])
         named = [
             (e["name"], e["title"] or e["name"], Path(e["runs"]), Path(e["statistics"])) for e in entries
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not a manifest of a study ({type(error).__name__}: {error})") from error
     return [
         ThresholdResult(name, title, read_dataset(runs), read_statistics(numbers))

@@ -41,6 +41,7 @@ from faultline.plots.style import COLOURS, FAILED_COLOUR, QUIET, WIDTH, LineStyl
 from faultline.plots.tables import MARKS, Html, styled
 from faultline.provenance import OK
 from faultline.statistics import Statistic, read_statistics
+from faultline.textfiles import read_table
 
 Array = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ class NanoStudy:
     @cached_property
     def statements(self) -> pd.DataFrame:
         """Rows of `statements.csv`."""
-        return pd.read_csv(self.folder / "statements.csv")
+        return read_table(self.folder / "statements.csv")
 
     @cached_property
     def statistics(self) -> dict[str, Statistic]:
@@ -78,7 +79,7 @@ class NanoStudy:
     @cached_property
     def parameters(self) -> pd.DataFrame:
         """Constants with unit, status and source."""
-        return pd.read_csv(self.folder / "parameters.csv", keep_default_na=False)
+        return read_table(self.folder / "parameters.csv", keep_default_na=False)
 
     @cached_property
     def names(self) -> list[str]:

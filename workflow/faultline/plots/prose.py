@@ -191,6 +191,15 @@ def exposure_summary(study: Study) -> str:
     return _bullets(study, names, "exposure", _exposure_sentence)
 
 
+def life_summary(study: Study) -> str:
+    """Say for each case with a life how far it faded, what cracked after cycle 1 and what corroded."""
+    names = study.with_life()
+    if not names:
+        return "No case of this study was cycled over a life: a case has one where it states `life`."
+    head = f"{len(names)} of {len(study.names)} cases of the study **{study.title}** were cycled over a life."
+    return f"{head}\n\n{_bullets(study, names, 'life', _life_sentence)}"
+
+
 def _cycling_sentence(cases: Sequence[CaseResult]) -> str:
     drift = max(case.metrics["max_drift_voltage"] for case in cases)
     if drift > MAX_DRIFT_VOLTAGE:
@@ -224,6 +233,19 @@ def _crack_sentence(cases: Sequence[CaseResult]) -> str:
         f"{_value(cases, 'max_failed_fraction')} of the interface length failed ({', '.join(found)}); the "
         f"first crack came at {_value(cracked, 'first_crack_voltage')} and x = "
         f"{_value(cracked, 'first_crack_site_fraction')} (cracked in {len(cracked)} of {len(cases)} runs)."
+    )
+
+
+def _life_sentence(cases: Sequence[CaseResult]) -> str:
+    worn = [case for case in cases if math.isfinite(case.number("life_cycle_to_80"))]
+    faded = f" ({len(worn)} of {len(cases)} runs fell below 80 %)" if worn else ""
+    return (
+        f"after {_value(cases, 'life_cycles')} cycles it gives {_value(cases, 'life_capacity_retention')} of "
+        f"the discharge capacity of cycle 1{faded}; {_value(cases, 'life_failed_fraction')} of the interface "
+        f"length failed, of which cycles after the first added {_value(cases, 'life_failed_growth')}; "
+        f"{_value(cases, 'life_wetted_fraction')} of the interface length is wet, under a layer of "
+        f"{_value(cases, 'life_mean_corroded_depth')} on average; {_value(cases, 'life_isolated_share')} of "
+        "the particle no longer takes part."
     )
 
 

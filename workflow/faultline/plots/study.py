@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from faultline.dataset import check_seal
 from faultline.errors import UserError
 from faultline.microstructure import BASAL_PLANE, GRAIN_BOUNDARY, Particle, particle_from_dataset
 from faultline.observables import (
@@ -27,6 +27,7 @@ from faultline.observables import (
     metric,
     read_metrics,
 )
+from faultline.textfiles import read_json, read_table
 
 # of cycling.nc, over time and over stored frames
 SERIES = (
@@ -44,15 +45,12 @@ METRIC_OF_KIND = {
 class StageFile:
     """A stage file from which single variables are read: a report wants few of many files.
 
-    (xarray looks at every variable of a file to open it, which takes ten times as long. The metrics were made
-    from the same files, read whole and checked.)
+    (xarray looks at every variable of a file to open it, which takes ten times as long.)
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._file = h5netcdf.File(path, "r")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read ({error}); run the workflow again") from error
+        check_seal(path)
+        self._file = h5netcdf.File(path, "r")
         self._path = path
         self.attrs: dict[str, Any] = dict(self._file.attrs)
         self.sizes: Mapping[str, int] = {k: d.size for k, d in self._file.dimensions.items()}
@@ -101,6 +99,10 @@ class CaseResult:
         parameters: material values with key, value, unit, status and source.
         front: "solid_solution" or "phase_field", how two-phase gaps were computed; None if not stated.
         front_width: width of a resolved front, m.
+        life: what the study states of its life: cycles, cell, electrolyte, weakening, and settings with key,
+            value, unit, status and source; empty where it states nothing.
+        formula: of the material, as synthesised; empty if not stated.
+        penalty_stiffness: of intact interfaces, Pa/m; None if not stated.
     """
 
     id: str
@@ -115,6 +117,9 @@ class CaseResult:
     parameters: list[dict[str, Any]] = field(default_factory=list)
     front: str | None = None
     front_width: float | None = None
+    life: dict[str, Any] = field(default_factory=dict)
+    formula: str = ""
+    penalty_stiffness: float | None = None
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -174,8 +179,12 @@ class CaseResult:
         )
 
     def failure(self, through: str = "interface") -> str | None:
-        """Return how the case failed in a stage up to and with `through`; None where it did not."""
-        for stage in STAGES[: STAGES.index(through) + 1]:
+        """Return how the case failed in a stage up to and with `through`; None where it did not.
+
+        A life comes last; a case without one does not fail in it.
+        """
+        stages = (*STAGES, "life")
+        for stage in stages[: stages.index(through) + 1]:
             status = self.metrics.get(f"{stage}_status", "ok")
             if status != "ok":
                 message = self.metrics.get(f"{stage}_status_message", "")
@@ -232,6 +241,10 @@ class Study:
         """Return the runs in which a stage did not end well."""
         return [case for case in self.cases if case.failure()]
 
+    def with_life(self) -> list[str]:
+        """Return the names of cases that were cycled over a life."""
+        return [name for name in self.names if any("life" in case.files for case in self.seeds(name))]
+
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Return the metrics of every run by id."""
         return {case.id: case.metrics for case in self.cases}
@@ -245,16 +258,16 @@ def load_study(manifest: str | Path) -> Study:
     """
     path = Path(manifest)
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
         cases = tuple(_case(entry) for entry in content["cases"])
         comparisons, plots = content.get("comparisons"), content.get("plots", {})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: not a manifest of a study ({type(error).__name__}: {error}); "
             "run the workflow's reports target, which writes it"
         ) from error
     table = (
-        pd.read_csv(comparisons) if comparisons and Path(comparisons).stat().st_size > 1 else pd.DataFrame()
+        read_table(comparisons) if comparisons and Path(comparisons).stat().st_size > 1 else pd.DataFrame()
     )
     known = {key: plots[key] for key in ("colormap", "diverging_colormap", "dpi") if key in plots}
     return Study(content.get("study", {}).get("title", "Study"), cases, table, **known)
@@ -274,6 +287,9 @@ def _case(entry: dict[str, Any]) -> CaseResult:
         parameters=entry.get("parameters", []),
         front=entry.get("front"),
         front_width=entry.get("front_width"),
+        life=entry.get("life") or {},
+        formula=entry.get("formula") or "",
+        penalty_stiffness=entry.get("penalty_stiffness"),
     )
 
 

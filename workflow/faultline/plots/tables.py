@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -124,10 +124,10 @@ def parameter_tables(study: Study, names: Sequence[str] | None = None) -> Html:
         title = study.first(family[0]).material_title
         shown = [name for name in family if name in chosen]
         if shown:
-            table = _parameters([study.first(name) for name in shown])
+            table = parameter_rows([study.first(name) for name in shown])
             count = int((table["status"] == "estimate").sum())
             head = f"<b>{html.escape(title)}</b>: {len(table)} values, {count} of them estimates"
-            parts.append(f"<details><summary>{head}</summary>{_marked(table).to_html()}</details>")
+            parts.append(f"<details><summary>{head}</summary>{marked(table).to_html()}</details>")
     return Html("\n".join(parts) or "<p>The manifest lists no material values.</p>")
 
 
@@ -214,11 +214,14 @@ def _range(values: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _parameters(cases: Sequence[CaseResult]) -> pd.DataFrame:
-    """Return the values that all cases share once, and what only some of them have with their titles."""
+def parameter_rows(
+    cases: Sequence[CaseResult],
+    listed: Callable[[CaseResult], list[dict[str, Any]]] = lambda case: case.parameters,
+) -> pd.DataFrame:
+    """Return listed values that all cases share once, and what only some of them have with their titles."""
     where: dict[tuple[str, ...], list[str]] = {}
     for case in cases:
-        for entry in case.parameters:
+        for entry in listed(case):
             row = tuple(_text(entry.get(key)) for key in ("key", "value", "unit", "status", "source"))
             where.setdefault(row, []).append(case.title)
     rows = [(*row, "" if len(titles) == len(cases) else "; ".join(titles)) for row, titles in where.items()]
@@ -231,7 +234,8 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _marked(table: pd.DataFrame) -> Styler:
+def marked(table: pd.DataFrame) -> Styler:
+    """Return a table of parameters with their status in colour."""
     shown = table if table["only in"].any() else table.drop(columns="only in")
     return styled(shown).map(lambda status: MARKS.get(status, ""), subset=["status"])
 

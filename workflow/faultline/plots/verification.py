@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,6 +12,7 @@ from pandas.io.formats.style import Styler
 
 from faultline.plots.style import COLOURS, FAILED_COLOUR, WIDTH
 from faultline.plots.tables import TABLE_STYLE
+from faultline.textfiles import read_table
 
 LEAST_SHARE = 1e-7  # of the tolerance: errors of round-off are drawn here
 VERDICTS = {"pass": "color: #00704F", "fail": f"color: {FAILED_COLOUR}; font-weight: 600"}
@@ -20,7 +20,7 @@ VERDICTS = {"pass": "color: #00704F", "fail": f"color: {FAILED_COLOUR}; font-wei
 
 def load_verification(path: str) -> pd.DataFrame:
     """Read `verification.csv`."""
-    return pd.read_csv(Path(path))
+    return read_table(path)
 
 
 def verification_summary(rows: pd.DataFrame) -> str:

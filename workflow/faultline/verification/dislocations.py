@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faultline.config.dislocations import shipped_constants
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness
 from faultline.dislocations import Crystal, Settings, Slab, environment, initial_state, run
 from faultline.dislocations.anisotropic import (
@@ -20,6 +21,7 @@ from faultline.dislocations.anisotropic import (
 )
 from faultline.dislocations.composition import Environment
 from faultline.dislocations.dynamics import dislocation_stress
+from faultline.dislocations.files import settings_from
 from faultline.dislocations.lattice import eigenstrain
 from faultline.dislocations.misfit import grid, misfit_stress
 from faultline.dislocations.stress import edge_stress, row_stress
@@ -28,7 +30,7 @@ from faultline.verification.rows import Row, check
 Array = NDArray[np.float64]
 
 NM = 1e-9
-SETTINGS = Settings()
+SETTINGS, _ = settings_from(shipped_constants())
 # C11, C12, C13, C33, C44 of NMC811, Pa: constants of a layered oxide with a marked anisotropy
 LAYERED = hexagonal_stiffness(259e9, 107e9, 75e9, 194e9, 59e9)
 EXACT = 1e-3

@@ -31,9 +31,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from faultline.cracks import BasalGlide, CohesiveProperties, FractureModel, FractureState
 from faultline.cracks.evolution import CrackEvolution
-from faultline.cracks.law import IncrementalLaw
+from faultline.cracks.fracture import FractureModel, FractureState
+from faultline.cracks.glide import BasalGlide
+from faultline.cracks.law import CohesiveProperties, IncrementalLaw
 from faultline.crystal import hexagonal_stiffness, rotate_stiffness, rotate_strain
 from faultline.microstructure.particle import Particle
 from faultline.verification.fracture import (

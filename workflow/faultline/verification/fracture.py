@@ -9,7 +9,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from faultline.cracks import CohesiveProperties, FractureModel, FractureState, failed_fraction, ramp
+from faultline.cracks.fracture import FractureModel, FractureState, ramp
+from faultline.cracks.law import CohesiveProperties
+from faultline.cracks.statistics import failed_fraction
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.microstructure.particle import Particle, assemble_particle, rectangle_particle
 from faultline.verification.mechanics import UM, polycrystal

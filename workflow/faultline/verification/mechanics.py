@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from faultline.config.protocol import parse_step
-from faultline.cracks import CohesiveProperties, FractureModel
+from faultline.cracks.fracture import FractureModel
+from faultline.cracks.law import CohesiveProperties
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.cycling.mechanics import BondedMechanics
 from faultline.cycling.run import Cycler, Settings

@@ -17,7 +17,8 @@ from faultline.cycling.transport import TransportStep
 from faultline.materials import FARADAY, Material
 from faultline.materials.particle_model import ParticleModel, PassiveLayer
 from faultline.mechanics import BondedSolid
-from faultline.microstructure import Particle, build_particle
+from faultline.microstructure import Particle
+from faultline.microstructure.build import build_particle
 from faultline.microstructure.particle import CORE
 from faultline.transport.surface import outer_surface
 from faultline.verification.rows import Row, check, order_row

@@ -25,7 +25,8 @@ from faultline.cycling.transport import Iterate, TransportStep
 from faultline.errors import NotConverged
 from faultline.materials import FARADAY, LatticeCurve, Material, VoltageCurve
 from faultline.materials.particle_model import ParticleModel
-from faultline.microstructure import Particle, build_particle, rectangle_particle
+from faultline.microstructure import Particle, rectangle_particle
+from faultline.microstructure.build import build_particle
 from faultline.transport.surface import outer_surface
 from faultline.verification.diffusion import l2, rms
 from faultline.verification.references import (

@@ -20,6 +20,8 @@ from faultline.crystal import rotate_strain
 
 Array = NDArray[np.float64]
 
+MOST_ROCK_SALT = 0.999  # the rest stays layered: a cell that holds no alkali that moves has no potential
+
 
 @dataclass(frozen=True)
 class Heat:
@@ -55,6 +57,14 @@ class HeatState:
     rock_salt: Array
     vacated: Array
 
+    @property
+    def alkali(self) -> Array:
+        """(n_cells,) alkali per formula unit of the cell that rock salt holds.
+
+        Each part keeps the x that it had: sum(x df), which follows from the vacated sum((1 - x) df) / 2.
+        """
+        return self.rock_salt - 2 * self.vacated
+
 
 def fresh(n_cells: int) -> HeatState:
     """Oxide that has seen no heat."""
@@ -67,6 +77,7 @@ def advance(
     """The state after `time` (s) at `temperature` (K) with alkali x (n_cells,), which stays as it is."""
     x = np.asarray(site_fraction, dtype=float)
     turned = (1 - state.rock_salt) * -np.expm1(-heat.rate(x, temperature) * time)
+    turned = np.clip(turned, 0.0, np.maximum(MOST_ROCK_SALT - state.rock_salt, 0.0))
     return HeatState(state.rock_salt + turned, state.vacated + turned * (1 - x) / 2)
 
 

@@ -1,0 +1,293 @@
+"""One cycle of a life: charge and discharge, the cracks they open, and what the electrolyte makes of these.
+
+A cycle starts from a `LifeState` alone. Its transport sees the cracks that are there: no alkali crosses a
+parted face, and a wet one reacts where electrons still reach. Its cracks grow in interfaces as corrosion has
+left them. After it, electrolyte enters what has opened, and layers grow by the cycle's own voltage and time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from faultline.config.estimates import DefectConstants
+from faultline.config.stage import StageSettings
+from faultline.cracks.evolution import CrackEvolution
+from faultline.cycling.history import History
+from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
+from faultline.cycling.run import Cycler, Settings
+from faultline.cycling.setup import cohesive_properties, crack_evolution, particle_model
+from faultline.defects.activation import activate, largest_misfit
+from faultline.defects.files import defects_dataset, defects_from_dataset
+from faultline.defects.generate import Defects
+from faultline.errors import NotConverged
+from faultline.interface import (
+    Electrolyte,
+    Growth,
+    Interphase,
+    corrode,
+    film_resistance,
+    reacting_faces,
+    reconstructed_share,
+    weakened,
+)
+from faultline.life.capacity import AlkaliLedger, cycle_outcome
+from faultline.life.connectivity import Connectivity, ContactSettings, connectivity, supported_blocks
+from faultline.life.faces import cracked_mesh, live_sides, parted_interfaces, with_contact_resistance
+from faultline.life.state import LifeState, fracture_state, pristine, with_cracks
+from faultline.materials.heat import pore_fraction
+from faultline.materials.particle_model import ParticleModel
+from faultline.mechanics import BondedSolid
+from faultline.microstructure.particle import Particle
+
+Array = NDArray[np.float64]
+
+
+class LifeCycle:
+    """Simulates one cycle of a case from a given state.
+
+    Args:
+        particle: the section.
+        inputs: the datasets `defects` and `exposure`, and `condensed` where there is one.
+        settings: the `life` slice of a case.
+        retained_share: of the dislocations that the first cycle's misfit needs; None for the estimate.
+    """
+
+    def __init__(
+        self,
+        particle: Particle,
+        inputs: Mapping[str, xr.Dataset],
+        settings: StageSettings,
+        retained_share: float | None = None,
+    ) -> None:
+        self.particle, self.inputs, self.settings = particle, inputs, settings
+        self.retained_share, self.failed_damage = retained_share, settings.cracks.failed_damage
+        self.pristine_model = particle_model(particle, inputs, settings, self._front_width)
+        self.intact = crack_evolution(self.pristine_model, inputs, settings.cracks)
+        self._solid: BondedSolid | None = None
+        self._set_electrolyte()
+        life = settings.life
+        self.contact = ContactSettings(
+            life.third_dimension, life.closed_opening, life.closed_conductance, self.failed_damage
+        )
+        self.supported = supported_blocks(particle.n_blocks, life.third_dimension, settings.seed)
+        self.sound_contact = self.connectivity(self.start()).contact_length
+
+    def _set_electrolyte(self) -> None:
+        given, corrosion = self.settings.electrolyte, self.settings.material.electrolyte_corrosion
+        self.electrolyte = Electrolyte.from_settings(given) if given else None
+        self.cei = self.electrolyte.cei if self.electrolyte else Interphase()
+        self.fresh_growth = Growth.from_settings(corrosion) if given else None
+        self.growth = self.fresh_growth.behind(self.cei) if self.fresh_growth else None
+        self.electrolyte_temperature = given.temperature if given else self.settings.temperature
+
+    @property
+    def _front_width(self) -> float | None:
+        numerics = self.settings.cycling
+        return numerics.front_width if numerics.front == "phase_field" else None
+
+    # -- states --------------------------------------------------------------------------------------------
+
+    def start(self) -> LifeState:
+        """The particle before the first cycle."""
+        defects = defects_from_dataset(self.inputs["defects"])
+        x = self.inputs["exposure"]["initial_site_fraction"].values + defects.site_fraction_shift
+        unknowns, gliding = len(self.intact.fracture.blocks.interface_dofs), len(self.intact.glide.cells)
+        return pristine(self.particle, unknowns, gliding, x, defects, self._ledger(x))
+
+    def _ledger(self, x: Array) -> AlkaliLedger:
+        """Alkali of a new cell; the anode binds its share in the first cycle."""
+        life, held = self.settings.life, self.pristine_model.material.initial_site_fraction
+        start = float(self.active_weight @ x)
+        if life.cell == "half_cell":
+            return AlkaliLedger(start)
+        return AlkaliLedger(start, life.reserve * held, life.anode_loss * start, unlimited=False)
+
+    @property
+    def active_weight(self) -> Array:
+        """(n_cells,) share of each cell in the mean over the pristine active material."""
+        area = self.particle.cell_area * self.pristine_model.in_core
+        return np.asarray(area / area.sum())
+
+    def connectivity(self, state: LifeState) -> Connectivity:
+        """What each block can exchange in a state."""
+        wetted = state.layers.wetted
+        return connectivity(self.particle, state.damage, state.gap, wetted, self.supported, self.contact)
+
+    # -- one cycle -----------------------------------------------------------------------------------------
+
+    def __call__(self, state: LifeState) -> LifeState:
+        """The state after one more cycle.
+
+        Raises:
+            NotConverged: the protocol could not be followed.
+        """
+        model = self._model(state)
+        evolution = self._evolution(model, state)
+        two_way = self.settings.cycling.coupling == "two_way"
+        mechanics: BondedMechanics | CrackingMechanics
+        if two_way:
+            mechanics = CrackingMechanics(model, evolution, self.failed_damage)
+        else:
+            mechanics = BondedMechanics(model, self._bonded(model))
+        cycler = self._cycler(model, state, mechanics)
+        history = cycler.run(state.site_fraction, self.settings.steps, 1)
+        if history.status != "ok":
+            raise NotConverged(f"cycle {state.cycle + 1}: {history.message}")
+        openings = history.field("opening") if two_way else self._followed(model, evolution, history)
+        heated = replace(state, heat=cycler.model.heat_state or state.heat)
+        cracked = with_cracks(heated, evolution.state, evolution.slip, openings)
+        return self._aged(self._corroded(cracked, history), model, history)
+
+    def _model(self, state: LifeState) -> ParticleModel:
+        """Laws of the particle with the defects that cycling has left."""
+        inputs = dict(self.inputs) | {"defects": defects_dataset(self.particle, state.defects)}
+        return particle_model(self.particle, inputs, self.settings, self._front_width).heated(state.heat)
+
+    def _evolution(self, model: ParticleModel, state: LifeState) -> CrackEvolution:
+        """Cracks that go on from the state, in interfaces as corrosion has left them."""
+        inputs = dict(self.inputs) | {"defects": defects_dataset(self.particle, state.defects)}
+        left = weakened(self.particle, state.layers, self.growth if self.settings.life.weakening else None)
+        law = cohesive_properties(model, inputs, self.settings.cracks, left)
+        evolution = CrackEvolution(self.intact.fracture.with_interfaces(law), self.intact.glide)
+        strain = model.eigenstrain(state.site_fraction) if state.cycle else np.zeros_like(model.rest_strain)
+        evolution.begin(fracture_state(state, law), state.slip, strain)
+        return evolution
+
+    def _bonded(self, model: ParticleModel) -> BondedSolid:
+        """The uncracked solid, factorised once: its stiffness never changes."""
+        if self._solid is None:
+            self._solid = BondedSolid(model.particle, model.stiffness, film=model.film_stiffness)
+        return self._solid
+
+    def _cycler(
+        self, model: ParticleModel, state: LifeState, mechanics: BondedMechanics | CrackingMechanics
+    ) -> Cycler:
+        """The cycle's transport, reacting where electrolyte and electrons reach."""
+        particle, wetted, numerics = self.particle, state.layers.wetted, self.settings.cycling
+        found = self.connectivity(state)
+        parted = parted_interfaces(state.damage, self.failed_damage)
+        sides = live_sides(particle, parted, wetted, found.electronic)
+        on_surface = self.inputs["exposure"]["film_resistance"].values + model.film_resistance
+        faces = reacting_faces(
+            particle,
+            sides,
+            on_surface + self._film(model, state.layers.surface_layer_thickness),
+            self._film(model, state.layers.corroded_depth),
+        )
+        faces = with_contact_resistance(faces, particle, self._contact_resistance(found))
+        return Cycler(
+            model,
+            faces,
+            mechanics,
+            Settings(
+                numerics.tolerance,
+                numerics.largest_step,
+                numerics.frames,
+                numerics.stress_drift,
+                ceiling=state.ledger.ceiling,
+            ),
+            cracked_mesh(particle, parted, sides),
+        )
+
+    def _film(self, model: ParticleModel, thickness: Array) -> Array:
+        """Resistance (ohm m2) of the reconstructed layers and of the electrolyte's own film."""
+        if self.growth is None:
+            return np.zeros_like(thickness)
+        alkali = model.material.c_max * model.material.initial_site_fraction
+        layers = film_resistance(thickness, self.growth, alkali, self.electrolyte_temperature)
+        return self.cei.resistance + layers
+
+    def _contact_resistance(self, found: Connectivity) -> Array:
+        """(n_blocks,) ohm m that lost contacts add to the way of electrons, over the sound particle's."""
+        ways = [np.where(length > 0, length, np.inf) for length in (found.contact_length, self.sound_contact)]
+        now, sound = (1 / (self.settings.life.contact_conductance * way) for way in ways)
+        return np.maximum(now - sound, 0.0)
+
+    def _followed(self, model: ParticleModel, evolution: CrackEvolution, history: History) -> Array:
+        """(n_frames, n_interfaces) openings of cracks that follow the frames of an uncracked run."""
+        x = history.field("site_fraction")
+        mean, nominal = x @ self.active_weight, model.material.nominal_site_fraction_change
+        openings = []
+        for k, passed in enumerate(np.abs(np.diff(mean, prepend=mean[0] - nominal)) / nominal):
+            evolution.follow(model.eigenstrain(x[k]), float(passed))
+            openings.append(evolution.record(self.failed_damage)["opening"])
+        return np.array(openings)
+
+    # -- after it ------------------------------------------------------------------------------------------
+
+    def _corroded(self, state: LifeState, history: History) -> LifeState:
+        """The state with wet cracks and layers as the cycle leaves them.
+
+        The cell is taken as old as if all its cycles had lasted as long as this one.
+        """
+        time, temperature = history.column("time"), self.electrolyte_temperature
+        age = state.cycle * (time[-1] - time[0]) + time
+        found = corrode(
+            self.particle,
+            self.pristine_model.material,
+            self.fresh_growth,
+            parted_interfaces(state.damage, self.failed_damage),
+            state.widest,
+            time,
+            history.column("voltage"),
+            self.electrolyte.acid(age, temperature) if self.electrolyte else 0.0,
+            temperature,
+            self.settings.interface.capillary_opening,
+            state.layers,
+            cei=self.cei,
+        )
+        return replace(state, layers=found.layers)
+
+    def _aged(self, state: LifeState, model: ParticleModel, history: History) -> LifeState:
+        """The state with the cycle's composition and outcome, and what the first cycle did to defects."""
+        x = history.field("site_fraction")
+        defects = self._activated(state, model, x) if state.cycle == 0 else state.defects
+        names = ("voltage", "c_rate", "specific_capacity", "mean_site_fraction")
+        outcome = replace(
+            cycle_outcome(*(history.column(name) for name in names)),
+            mass_balance_error=float(history.column("mass_balance_error").max()),
+            max_drift_voltage=float(history.column("max_drift_voltage").max()),
+        )
+        bound = self.alkali_loss(state) * model.material.initial_site_fraction
+        return replace(
+            state,
+            cycle=state.cycle + 1,
+            site_fraction=x[-1],
+            charged_site_fraction=x[(x @ self.active_weight).argmin()],
+            defects=defects,
+            ledger=replace(state.ledger, layers=bound),
+            outcome=outcome,
+        )
+
+    def _activated(self, state: LifeState, model: ParticleModel, x: Array) -> Defects:
+        if not self.settings.defects.activation.enabled:
+            return state.defects
+        misfit = largest_misfit(model, x, DefectConstants())
+        return activate(
+            self.particle,
+            state.defects,
+            misfit,
+            self.settings.defects,
+            self.settings.seed,
+            self.retained_share,
+        )
+
+    def alkali_loss(self, state: LifeState) -> float:
+        """Share of the particle's alkali that its reconstructed layers have lost."""
+        share = reconstructed_share(self.particle, state.layers)
+        return share * self.growth.alkali_loss if self.growth else 0.0
+
+    def transition_metal_loss(self, state: LifeState) -> float:
+        """Share of the particle's transition metal that its reconstructed layers have lost."""
+        share = reconstructed_share(self.particle, state.layers)
+        return share * self.growth.transition_metal_loss if self.growth else 0.0
+
+    def pore_share(self, state: LifeState) -> float:
+        """Share of the active material's volume that released oxygen left as pores."""
+        heat = self.pristine_model.heat
+        return float(self.active_weight @ pore_fraction(state.heat, heat)) if heat else 0.0
