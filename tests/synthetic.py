@@ -129,6 +129,13 @@ COMPARISONS = (
         "expect": "less",
     },
     {
+        "name": "feedback-damages-more",
+        "case": "on",
+        "control": "off",
+        "metric": "life_damage_growth",
+        "expect": "greater",
+    },
+    {
         "name": "nmc-cracks-more",
         "case": "nmc811",
         "control": "o3-nfm-dry",

@@ -210,7 +210,7 @@ def test_near_is_one_element_from_a_boundary_or_from_the_front_at_that_time():
 
 def stage(tmp_path=None, **defects):
     """Slice of a shipped case, a pair of its crystals, and a cycle."""
-    case = load_study(ROOT / "config/config.yaml", ROOT).case("o3-nm")
+    case = load_study(ROOT / "config/config.yaml", ROOT).case("o3-nm.s1")
     case = case.__class__(**{**vars(case), "settings": with_defects(case.settings, defects)})
     settings = from_slice(stage_slice(case, "activation"))
     particle = pair(20)

@@ -294,12 +294,14 @@ def test_a_renamed_case_is_no_contradiction(results: Path) -> None:
 def test_damaged_metrics_are_named(results: Path, spoil: Callable[[Path], None]) -> None:
     path = results / FILES["observables"]
     spoil(path)
-    for reader, outputs in (
-        ("gate", {"gate": results / "study/gate.txt"}),
-        ("comparisons", {"cases": results / "study/c.csv", "comparisons": results / "study/d.csv"}),
+    params = SimpleNamespace(cases=["case"], comparisons=[], thresholds=[])
+    tables = {"cases": results / "study/c.csv", "comparisons": results / "study/d.csv"}
+    for reader, inputs, outputs in (
+        ("gate", SimpleNamespace(cases=[str(path)], thresholds=[]), {"gate": results / "study/gate.txt"}),
+        ("comparisons", [str(path)], tables),
     ):
         with pytest.raises(UserError, match=r"metrics\.json: (cannot be read|damaged|lacks)"):
-            script(reader)([str(path)], Files(outputs), SimpleNamespace(cases=["case"], comparisons=[]))
+            script(reader)(inputs, Files(outputs), params)
         assert not (results / "study").exists()
 
 

@@ -110,7 +110,7 @@ def test_a_run_that_cannot_go_on_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
     assert len(history.frames["site_fraction"]) > 1
 
 
-@pytest.mark.parametrize("name", ["nmc811", "o3-nm", "o3-nfm-humid.s1", "p2-nnm-single.s1"])
+@pytest.mark.parametrize("name", ["nmc811", "o3-nm.s1", "o3-nfm-humid.s1", "p2-nnm-single.s1"])
 def test_what_a_stage_is_given_suffices_for_its_model(name: str) -> None:
     case = load_study(ROOT / "config/config.yaml", ROOT).case(name)
     particle = build_particle(case.settings.microstructure, case.seed, ROOT)

@@ -11,11 +11,15 @@ import matplotlib as mpl
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+from IPython.display import Markdown
 from numpy.testing import assert_allclose
 
+import faultline.plots
 from config_project import chemistry, edited, write_project
+from faultline.config.claims import ClaimSettings
 from faultline.config.gases import StorageSettings
 from faultline.config.loader import load_study
 from faultline.config.models import AirSettings
@@ -36,6 +40,8 @@ from faultline.exposure import (
 )
 from faultline.exposure.gases import QUANTITIES, Hours, gas_dataset, gas_statistics, gas_table
 from faultline.materials import Material, material_from_settings
+from faultline.observables.claims import NOT_IN_STUDY, Numbers, claim_rows
+from faultline.observables.comparison import DOES_NOT_HOLD, HOLDS, TOO_FEW_SEEDS
 from faultline.plots import gases as plots
 from faultline.statistics import read_statistics, write_statistics
 
@@ -358,9 +364,9 @@ def test_nothing_but_failures_leaves_a_sentence(manifest, courses):
     (found,) = plots.gas_results(manifest)
     ds = gas_dataset([replace(course, outcomes=(), failure="no way") for course in courses], HOURS)
     result = replace(found, data=ds, statistics=gas_statistics(ds))
+    assert result.names == []  # the notebook draws nothing then
     assert "no way" in plots.gas_summary(result)
-    for draw in (plots.growth_panels, plots.makeup_panels, plots.profile_panels, plots.drying_panels):
-        plt.close(draw(result))
+    assert plots.gas_table(result).data.empty
 
 
 def test_files_read_back_as_they_were(manifest, data, numbers):
@@ -377,3 +383,69 @@ def test_a_broken_manifest_is_a_mistake(tmp_path):
         plots.gas_results(path)
     path.write_text("{}")
     assert plots.gas_results(path) == []
+
+
+def test_the_notebook_shows_the_gases(manifest, monkeypatch):
+    """The cells of its section: four figures and two tables a study, and a word where there is none."""
+    cells = nbformat.read(ROOT / "workflow/notebooks/environment.ipynb", as_version=4).cells
+    ours = [cell.source for cell in cells if cell.id.startswith("gases-") and cell.cell_type == "code"]
+
+    def displayed(path):
+        shown = []
+        monkeypatch.setattr("faultline.plots.style.display", shown.append)
+        space = {"display": shown.append, "Markdown": Markdown, "plots": faultline.plots, "manifest": path}
+        for source in ours:
+            exec(source, space)
+        return shown
+
+    kinds = [type(found).__name__ for found in displayed(str(manifest))]
+    assert kinds == ["Markdown", *["Image"] * 4, "Styler", "Styler"]
+    empty = manifest.with_name("empty.json")
+    empty.write_text("{}")
+    (words,) = displayed(str(empty))
+    assert "lists no study of gases" in words.data
+
+
+# -- claims ---------------------------------------------------------------------------------
+
+
+def test_claims_read_the_numbers_of_a_study(numbers):
+    claim = {
+        "id": "c",
+        "source": "a paper",
+        "statement": "It is so.",
+        "quantity": "q",
+        "unit": "%",
+        "kind": "ordering",
+        "tolerance": "ordering",
+    }
+    expect = {"greater": "alkali_lost_water_vapour"}
+    computed = {"gases": "mine", "statistic": "alkali_lost_humid_co2", "expect": expect}
+
+    def judged(**changes):
+        settings = ClaimSettings.model_validate(claim | {"computed": computed | changes})
+        (row,) = claim_rows([settings], Numbers(gases={"mine": numbers}))
+        return row
+
+    row = judged(deterministic=True)
+    assert (row.verdict, row.case) == (HOLDS, "gases: mine")
+    assert row.computed == pytest.approx(100 * numbers["alkali_lost_humid_co2"].value)
+    assert judged(deterministic=True, expect={"less": expect["greater"]}).verdict == DOES_NOT_HOLD
+    assert judged().verdict == TOO_FEW_SEEDS  # one number, unless it is said to have no random part
+    assert judged(gases="other").verdict == NOT_IN_STUDY
+
+
+def test_a_claim_on_an_unknown_study_is_a_mistake(tmp_path):
+    claims = """claims:
+  - id: c
+    source: a paper
+    statement: It is so.
+    quantity: q
+    kind: ordering
+    tolerance: ordering
+    computed: {gases: mime, statistic: ranking_humid, expect: {less: 2}}
+"""
+    study = "cases: [base]\ngases: [mine]\nclaims: claims.yaml\n"
+    root = project(tmp_path, changes={"config/claims.yaml": claims}, study=study)
+    with pytest.raises(UserError, match=r"computed\.gases: there is no gases 'mime'.*did you mean mine"):
+        load_study("config/config.yaml", root)

@@ -23,6 +23,8 @@ from faultline.config.slices import gas_slice, stage_slice, threshold_slice
 from faultline.config.sources import material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
+from faultline.textfiles import read_json
+from faultline.running import hold
 
 STAGES = [
     "microstructure",
@@ -66,6 +68,10 @@ def read_study():
 STUDY = read_study()
 CASES = {case.id: case for case in STUDY.cases}
 RESULTS = STUDY.results.as_posix()
+# Kept until this process ends: the sign that the run is alive.
+HELD = hold(
+    Path(".snakemake").absolute(), Path(RESULTS).absolute(), workflow.is_main_process
+)
 LOGS, BENCHMARKS = f"{RESULTS}/logs", f"{RESULTS}/benchmarks"
 SLICES = {
     stage: {name: stage_slice(case, stage) for name, case in CASES.items()}
@@ -117,7 +123,9 @@ def block_before(wildcards):
     """State from which a block of a life goes on; the first one has none before it."""
     for first, last in LIVES[wildcards.case].blocks:
         if last + 1 == int(wildcards.first):
-            return f"{BLOCK}/state.nc".format(case=wildcards.case, first=first, last=last)
+            return f"{BLOCK}/state.nc".format(
+                case=wildcards.case, first=first, last=last
+            )
     return []
 
 
@@ -323,14 +331,18 @@ def closing_words(reports):
     )
 
 
+def told_by(file):
+    """Metrics of a case, or what is wrong with their file."""
+    try:
+        return read_json(file, ("status", "status_message"))
+    except UserError as error:
+        return {"status": "damaged", "status_message": str(error)}
+
+
 def failure_words():
     """What failed, as far as the files say it, and how to go on."""
-    found = {name: stage_file(name, "observables") for name in CASES}
-    metrics = {
-        name: json.loads(Path(file).read_text())
-        for name, file in found.items()
-        if Path(file).exists()
-    }
+    found = {name: Path(stage_file(name, "observables")) for name in CASES}
+    metrics = {name: told_by(file) for name, file in found.items() if file.exists()}
     failed = [
         f"    {name}: {case['status_message']}"
         for name, case in metrics.items()

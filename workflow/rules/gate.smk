@@ -1,8 +1,8 @@
 # The last word: names every case that failed and ends with exit code 1. Nothing waits for it.
 rule gate:
     input:
-        METRICS,
-        DISLOCATION_STATUS,
+        cases=[*METRICS, *DISLOCATION_STATUS],
+        thresholds=expand(f"{THRESHOLD}.json", threshold=THRESHOLDS),
     output:
         f"{RESULTS}/study/gate.txt",
     log:
@@ -13,6 +13,7 @@ rule gate:
         "../../envs/faultline.yaml"
     params:
         cases=[*CASES, *(f"dislocations of {nano}" for nano in DISLOCATION_STUDIES)],
+        thresholds=[f"crack thresholds of {name}" for name in THRESHOLDS],
         code=code_of("scripts/gate.py"),
     message:
         "gate: did every case end well?"

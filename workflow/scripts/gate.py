@@ -3,21 +3,42 @@
 from pathlib import Path
 from typing import Any
 
-from faultline.errors import UserError
+from faultline.errors import AGAIN, UserError
 from faultline.progress import run_script
 from faultline.provenance import OK
+from faultline.statistics import Statistic, read_statistics
 from faultline.textfiles import read_json
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    files = zip(params.cases, input, strict=True)
-    metrics = {case: read_json(path, required=("status", "status_message")) for case, path in files}
-    failed = [
-        f"  {case}: {found['status_message']}" for case, found in metrics.items() if found["status"] != OK
-    ]
+    cases = {name: _status(path) for name, path in zip(params.cases, input.cases, strict=True)}
+    studies = {
+        name: _runs_failed(path) for name, path in zip(params.thresholds, input.thresholds, strict=True)
+    }
+    failed = {name: message for name, (status, message) in cases.items() if status != OK}
+    failed |= {name: _words(runs) for name, runs in studies.items() if runs.value >= runs.count}
+    total = len(cases) + len(studies)
     if failed:
-        raise UserError("\n".join([f"{len(failed)} of {len(metrics)} cases failed:", *failed]))
-    Path(output[0]).write_text(f"{len(metrics)} cases, none failed\n")
+        lines = [f"  {name}: {message}" for name, message in failed.items()]
+        raise UserError("\n".join([f"{len(failed)} of {total} cases failed:", *lines]))
+    remarks = [f"  {name}: {_words(runs)}" for name, runs in studies.items() if runs.value > 0]
+    Path(output[0]).write_text("\n".join([f"{total} cases, none failed", *remarks, ""]))
+
+
+def _status(path: str) -> tuple[str, str]:
+    found = read_json(path, required=("status", "status_message"))
+    return found["status"], found["status_message"]
+
+
+def _runs_failed(path: str) -> Statistic:
+    found = read_statistics(Path(path)).get("runs_failed")
+    if found is None:
+        raise UserError(f"{path}: lacks runs_failed; {AGAIN}")
+    return found
+
+
+def _words(runs: Statistic) -> str:
+    return f"{runs.value:.0f} of {runs.count} runs found no equilibrium"
 
 
 if __name__ == "__main__":

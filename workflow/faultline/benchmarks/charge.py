@@ -1,4 +1,4 @@
-"""One charge of `o3-nm` from file to file, cracking, against plain FiPy on the uncracked particle."""
+"""One charge of `o3-nm.s1` from file to file, cracking, against plain FiPy on the uncracked particle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from faultline.provenance import OK, ROOT
 from faultline.stage import run_stage
 from faultline.transport.surface import outer_surface
 
-CASE, ELEMENT, LARGEST_STEP = "o3-nm", 0.067e-6, 0.009  # some 10 000 triangles and 100 steps
+CASE, ELEMENT, LARGEST_STEP = "o3-nm.s1", 0.067e-6, 0.009  # some 10 000 triangles and 100 steps
 PEER_AT = (1 / 6, 1 / 2, 5 / 6)  # of the frames, where a step of the peer is timed
 
 

@@ -90,7 +90,7 @@ def _model(particle: Particle) -> Any:
     from faultline.materials.particle_model import ParticleModel
     from faultline.provenance import ROOT
 
-    case = load_study(ROOT / "config" / "config.yaml", ROOT).case("o3-nm")
+    case = load_study(ROOT / "config" / "config.yaml", ROOT).case("o3-nm.s1")
     rest = np.zeros((particle.n_cells, 6))
     return ParticleModel(particle, material_from_settings(case.material), 298.15, rest)
 

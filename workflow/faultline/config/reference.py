@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from faultline.config.claims import ClaimsFile
 from faultline.config.dislocations import DislocationSettings
 from faultline.config.estimates import DefectConstants, SynthesisConstants, estimates
+from faultline.config.gases import GasStudySettings
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -44,6 +45,7 @@ _FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("Protocol: `config/protocols/*.yaml`", ProtocolSettings),
     ("Dislocation study: `config/dislocations/*.yaml`", DislocationSettings),
     ("Threshold study: `config/thresholds/*.yaml`", ThresholdSettings),
+    ("Study of gases: `config/gases/*.yaml`", GasStudySettings),
     ("Claims: `config/claims.yaml`", ClaimsFile),
 )
 _HOW_TO = """\

@@ -5,9 +5,7 @@ half of the face, as in the nodal integration of the cohesive law.
 """
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.csgraph import connected_components
 
 from faultline.cracks.law import Floats, Ints
 from faultline.microstructure.particle import Particle
@@ -125,5 +123,8 @@ def _half_lengths(particle: Particle, kind: int | None) -> Floats:
 
 
 def _labels(n: int, start: Ints, stop: Ints) -> Ints:
-    graph = sp.coo_array((np.ones(len(start), dtype=bool), (start, stop)), shape=(n, n))
+    from scipy.sparse import coo_array  # slow to import, and most who count do not need it
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(start), dtype=bool), (start, stop)), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)

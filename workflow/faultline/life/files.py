@@ -18,6 +18,7 @@ import xarray as xr
 from faultline.config.stage import from_slice
 from faultline.dataset import read_dataset, ugrid, write_dataset
 from faultline.errors import NotConverged, UserError
+from faultline.inputs import read_stages
 from faultline.life.cycle import LifeCycle
 from faultline.life.jumping import JumpControl, Milestone, advance, beginning
 from faultline.life.record import Record
@@ -89,7 +90,7 @@ def run_block(inputs: Mapping[str, str], output: Mapping[str, str], params: Any,
         given: passed on to `LifeCycle`.
     """
     used = {stage: path for stage, path in inputs.items() if path}
-    datasets = {stage: read_dataset(path) for stage, path in used.items()}
+    datasets = read_stages(used)
     has_particle = datasets["microstructure"].attrs["status"] == OK
     particle = particle_from_dataset(datasets["microstructure"]) if has_particle else None
     block = {"first": params.first, "last": params.last}

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +94,8 @@ def differential_capacity(
     edges = np.linspace(swept[0], swept[-1], count + 1)
     rate = np.diff(np.interp(edges, swept, passed)) / np.diff(edges)
     if smoothing > 0:
+        from scipy.ndimage import gaussian_filter1d  # slow to import, and needed in figures alone
+
         # reflecting at the ends keeps the integral
         rate = gaussian_filter1d(rate, smoothing / (edges[1] - edges[0]), mode="reflect")
     middles = direction * (edges[1:] + edges[:-1]) / 2

@@ -109,7 +109,7 @@ def gas_results(manifest: str | Path) -> list[GasResult]:
     ]
 
 
-# ---- figures
+# ---- figures, of studies in which some gas has a solution
 
 
 def growth_panels(result: GasResult) -> Figure:
@@ -129,9 +129,7 @@ def growth_panels(result: GasResult) -> Figure:
     axes[0].set(ylabel="thickness of the layer (nm)", title="Layer")
     axes[1].set(ylabel="alkali lost (% of the particle's)", title="Alkali that left the oxide")
     for ax in axes:
-        ax.set(xlabel="time in the gas (h)", xscale="log", yscale="log")
-        if result.names:
-            ax.set_xlim(hours[1], hours[-1])
+        ax.set(xlabel="time in the gas (h)", xscale="log", yscale="log", xlim=(hours[1], hours[-1]))
         ax.title.set_horizontalalignment("left")
         ax.title.set_position((0, 1))
     _root_of_time(axes[1], result)
@@ -192,7 +190,7 @@ def profile_panels(result: GasResult) -> Figure:
     """Draw protons and rock salt over the depth below the surface at the equal time."""
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), layout="constrained", sharey=True)
     styles, rows = case_styles(result.titles), result.rows("is_equal")
-    depth = result.data["exposure_depth"].values * NM if rows else np.ones(1)
+    depth = result.data["exposure_depth"].values * NM
     deepest = 1.0
     for name, row in reversed(rows.items()):
         for ax, quantity in zip(axes, ("proton_profile", "rock_salt_profile"), strict=True):
@@ -214,7 +212,7 @@ def drying_panels(result: GasResult) -> Figure:
     """Draw the alkali that stays outside while the particle dries, and the layer before and after."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.9), layout="constrained")
     styles, rows = case_styles(result.titles), result.rows("is_stated") or result.rows("is_equal")
-    hours = result.data["drying_time"].values / HOUR if rows else np.zeros(1)
+    hours = result.data["drying_time"].values / HOUR
     for name, row in rows.items():
         if float(row["alkali_lost"]) > LEAST_LOST:
             label = f"{result.titles[name]}, {float(row['duration']) / HOUR:.0f} h"

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from pandas.io.formats.style import Styler
 
@@ -211,7 +211,7 @@ def seed_course(ax: Axes, curves: Sequence[Curve], style: LineStyle) -> None:
         spread = values.std(axis=0, ddof=1)
         ax.fill_between(grid, mean - spread, mean + spread, color=style["color"], alpha=0.15, linewidth=0)
     for cycle, value in curves:
-        ax.plot(cycle, value, "o", markersize=2.5, markeredgewidth=0, color=style["color"], alpha=0.7)
+        ax.plot(cycle, value, "o", markersize=4, mec="white", mew=0.4, color=style["color"], zorder=4)
 
 
 def _curve(case: CaseResult, trace: Trace) -> Curve:
@@ -232,7 +232,9 @@ def _cycle_axis(ax: Axes, cycles: Sequence[Floats]) -> None:
     ax.set_xlabel("cycle")
     if np.median(every) < EARLY * every.max():
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -322,7 +324,7 @@ def life_crack_strip(cases: Sequence[CaseResult]) -> Figure:
 def _draw(rows: Sequence[Row], cycles: Sequence[int], widest: float = 0.0) -> Figure:
     """Draw rows of maps, a column for each cycle, with the scales of cracks below."""
     failed = [row.case.failure("life") is not None for row in rows]
-    sheet = Sheet(len(cycles), right=BAR_SPACE, below=KEY_SPACE)
+    sheet = Sheet(len(cycles), right=BAR_SPACE, below=KEY_SPACE, largest=2.2)
     heights = [
         FAILED_HEIGHT if bad else _aspect(row.case) * sheet.width
         for row, bad in zip(rows, failed, strict=True)

@@ -1,0 +1,114 @@
+"""Scripts of the workflow: what the light ones load, and the last word on a study."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from conftest import ROOT
+from faultline.errors import UserError
+from faultline.provenance import DIVERGED, OK
+from faultline.statistics import Statistic, write_statistics
+from faultline.textfiles import write_json
+
+SCRIPTS = ROOT / "workflow/scripts"
+
+# -- imports -----------------------------------------------------------------------------------------------
+
+ENGINE = {"skfem", "fipy", "gmsh", "matplotlib", "seaborn", "scipy.optimize", "faultline.cracks.fracture"}
+TABLES = {"numpy", "pandas"}
+FORBIDDEN = {  # lightest first: all are loaded in one process
+    "manifest": ENGINE | TABLES | {"pydantic"},
+    "gate": ENGINE | {"pandas", "xarray", "pydantic"},
+    "verification_gate": ENGINE | {"xarray", "pydantic"},
+    "joined_table": ENGINE | {"xarray", "pydantic"},
+    "threshold_study": ENGINE | {"pydantic"},
+    "observables": ENGINE | {"pydantic"},
+    "comparisons": ENGINE | {"pydantic"},
+    "claims": ENGINE,  # what a claim may say is checked by pydantic
+}
+LOAD = """
+import importlib.util, json, sys
+loaded = {}
+for name in sys.argv[2:]:
+    spec = importlib.util.spec_from_file_location(name, f"{sys.argv[1]}/{name}.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    loaded[name] = sorted(sys.modules)
+print(json.dumps(loaded))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, list[str]]:
+    """Modules in memory after each of the light scripts, one after the other."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(SCRIPTS), *FORBIDDEN], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("script", FORBIDDEN)
+def test_a_light_script_loads_no_engine(loaded: dict[str, list[str]], script: str) -> None:
+    assert FORBIDDEN[script] & set(loaded[script]) == set()
+    assert "faultline.progress" in loaded[script]
+
+
+# -- gate --------------------------------------------------------------------------------------------------
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def judged(folder: Path, status: str, *runs_failed: float) -> str:
+    """What the gate writes of a study of one case and threshold studies of 20 runs each."""
+    case, written = folder / "metrics.json", folder / "gate.txt"
+    write_json({"status": status, "status_message": "" if status == OK else "cycling: at rest"}, case)
+    studies = [folder / f"t{k}.json" for k in range(len(runs_failed))]
+    for path, failed in zip(studies, runs_failed, strict=True):
+        write_statistics({"runs_failed": Statistic(failed, "1", count=20)}, path)
+    names = SimpleNamespace(cases=["p2"], thresholds=[f"crack thresholds of {path.stem}" for path in studies])
+    given = SimpleNamespace(cases=[str(case)], thresholds=[str(path) for path in studies])
+    script("gate").main(given, [str(written)], names)
+    return written.read_text()
+
+
+def test_a_study_without_failures_passes(tmp_path: Path) -> None:
+    assert judged(tmp_path, OK) == "1 cases, none failed\n"
+    assert judged(tmp_path, OK, 0.0) == "2 cases, none failed\n"
+
+
+def test_some_failed_runs_of_a_threshold_study_are_a_remark(tmp_path: Path) -> None:
+    words = judged(tmp_path, OK, 3.0, 0.0)
+    assert words == "3 cases, none failed\n  crack thresholds of t0: 3 of 20 runs found no equilibrium\n"
+
+
+def test_a_threshold_study_of_failed_runs_alone_has_failed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="1 of 3 cases failed") as caught:
+        judged(tmp_path, OK, 20.0, 3.0)
+    assert "  crack thresholds of t0: 20 of 20 runs found no equilibrium" in str(caught.value)
+    assert "t1" not in str(caught.value)
+    assert not (tmp_path / "gate.txt").exists()
+
+
+def test_failed_cases_and_threshold_studies_are_named_together(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="2 of 2 cases failed") as caught:
+        judged(tmp_path, DIVERGED, 20.0)
+    assert "  p2: cycling: at rest" in str(caught.value)
+
+
+def test_statistics_without_the_count_are_refused(tmp_path: Path) -> None:
+    write_statistics({}, tmp_path / "t.json")
+    write_json({"status": OK, "status_message": ""}, tmp_path / "m.json")
+    given = SimpleNamespace(cases=[str(tmp_path / "m.json")], thresholds=[str(tmp_path / "t.json")])
+    names = SimpleNamespace(cases=["p2"], thresholds=["t"])
+    with pytest.raises(UserError, match="lacks runs_failed"):
+        script("gate").main(given, [str(tmp_path / "gate.txt")], names)
