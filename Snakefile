@@ -23,6 +23,7 @@ include: "workflow/rules/verification.smk"
 include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/thresholds.smk"
 include: "workflow/rules/gases.smk"
+include: "workflow/rules/rankings.smk"
 include: "workflow/rules/dislocations.smk"
 include: "workflow/rules/reports.smk"
 include: "workflow/rules/claims.smk"
@@ -38,6 +39,7 @@ localrules:
     manifest,
     comparisons,
     threshold_study,
+    ranking_study,
     claims,
     claims_table,
     verify,

@@ -25,11 +25,29 @@ from synthetic import PROVENANCE, Made, disc, life_dataset, simulated_cycles, wr
 from test_notebooks import run_cells
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "workflow" / "notebooks" / "life.ipynb"
+TWO = "two_way"
 CASES = (
-    Made("on", "O3 over its life", "o3", 2, cycles=60, coupling="two_way"),
-    Made("off", "O3, corrosion does not weaken", "o3", 2, control="on", cycles=60, weakening=False),
-    Made("film", "O3 in another electrolyte", "o3", control="on", cycles=60, electrolyte="film-former"),
-    Made("full", "O3 in a full cell", "o3", control="on", cycles=60, cell="full_cell"),
+    Made("on", "O3 over its life", "o3", 2, cycles=60, coupling=TWO),
+    Made(
+        "off",
+        "O3, corrosion does not weaken",
+        "o3",
+        2,
+        control="on",
+        cycles=60,
+        weakening=False,
+        coupling=TWO,
+    ),
+    Made(
+        "film",
+        "O3 in another electrolyte",
+        "o3",
+        control="on",
+        cycles=60,
+        electrolyte="film-former",
+        coupling=TWO,
+    ),
+    Made("full", "O3 in a full cell", "o3", control="on", cycles=60, cell="full_cell", coupling=TWO),
     Made("torn", "O3 whose life diverged", "o3", 2, control="on", cycles=60, life_diverged=(2,)),
     Made("plain", "A case without a life", "o3", control="on"),
 )
@@ -191,8 +209,14 @@ def test_cases_are_set_side_by_side_by_what_differs(study):
     assert study.with_life() == ["on", "off", "film", "full", "torn"]
     assert plots.life_groups(study) == [["on", "off", "film", "full", "torn"]]
     assert plots.feedback_pairs(study) == [("on", "off")]
-    assert [sorted(names) for names in plots.life_contrasts(study, "electrolyte")] == [["film", "on", "torn"]]
-    assert [sorted(names) for names in plots.life_contrasts(study, "cell")] == [["full", "on", "torn"]]
+    assert [sorted(names) for names in plots.life_contrasts(study, "electrolyte")] == [["film", "on"]]
+    assert [sorted(names) for names in plots.life_contrasts(study, "cell")] == [["full", "on"]]
+
+
+@pytest.mark.parametrize("other", [{"coupling": "one_way"}, {"material": "p2"}])
+def test_a_pair_differs_in_the_feedback_alone(study, other):
+    cases = tuple(replace(case, **other) if case.name == "off" else case for case in study.cases)
+    assert not plots.feedback_pairs(plots.Study(study.title, cases, study.comparisons))
 
 
 def test_a_case_without_corrosion_has_no_feedback(study):

@@ -19,7 +19,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from faultline.config.claims import given_values
 from faultline.config.loader import load_study
-from faultline.config.slices import gas_slice, stage_slice, threshold_slice
+from faultline.config.slices import (
+    gas_slice,
+    ranking_slice,
+    stage_slice,
+    threshold_slice,
+)
 from faultline.config.sources import material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
@@ -240,6 +245,21 @@ GAS_FILES = [
 ]
 
 
+RANKINGS = {study.name: study for study in STUDY.rankings}
+RANKING_SLICES = {name: ranking_slice(study) for name, study in RANKINGS.items()}
+RANKING = f"{RESULTS}/study/rankings/{{ranking}}"
+RANKING_FILES = expand(f"{RANKING}.{{suffix}}", ranking=RANKINGS, suffix=["nc", "json"])
+
+
+def ranking_parts(wildcards):
+    """Files of all groups of seeds of a ranking."""
+    groups = RANKINGS[wildcards.ranking].settings.groups
+    return [
+        f"{RANKING}/seeds-{group[0]}-{group[-1]}.nc".format(ranking=wildcards.ranking)
+        for group in groups
+    ]
+
+
 METRICS = [stage_file(name, "observables") for name in CASES]
 
 
@@ -260,6 +280,7 @@ def manifest_of_study():
             for study in STUDY.thresholds
         ],
         "gases": [manifest_of_gases(study) for study in STUDY.gases],
+        "rankings": [manifest_of_ranking(study) for study in STUDY.rankings],
         "cases": [manifest_of_case(case) for case in STUDY.cases],
     }
 
@@ -276,6 +297,30 @@ def manifest_of_gases(study):
     }
 
 
+def manifest_of_ranking(study):
+    settings = study.settings
+    return {
+        "name": study.name,
+        "title": settings.title,
+        "comment": settings.comment,
+        "case": settings.case,
+        "seeds": settings.seeds,
+        "variables": {
+            name: {
+                "title": variable.title,
+                "low": variable.low["title"],
+                "high": variable.high["title"],
+                "source": variable.source,
+                "status": variable.status,
+                "note": variable.note,
+            }
+            for name, variable in settings.variables.items()
+        },
+        "runs": f"{RESULTS}/study/rankings/{study.name}.nc",
+        "statistics": f"{RESULTS}/study/rankings/{study.name}.json",
+    }
+
+
 def manifest_of_case(case):
     files = {stage: stage_file(case.id, stage) for stage in REPORTED}
     files |= {"life": stage_file(case.id, "life") if case.id in LIVES else None}
@@ -286,6 +331,8 @@ def manifest_of_case(case):
         "seed": case.seed,
         "control": CASES[case.control].name if case.control else None,
         "material": case.settings.material,
+        "formula": case.material.formula,
+        "penalty_stiffness": case.settings.cracks.penalty_stiffness,
         "material_title": case.material.name,
         "front": case.settings.cycling.front,
         "front_width": case.settings.cycling.front_width,

@@ -32,6 +32,9 @@ rule report_notebook:
             THRESHOLD_RUNS if wildcards.report == "defects" else []
         ),
         gases=lambda wildcards: GAS_FILES if wildcards.report == "environment" else [],
+        rankings=lambda wildcards: (
+            RANKING_FILES if wildcards.report == "environment" else []
+        ),
         verified=rules.verification_gate.output if STUDY.settings.verify else [],
     output:
         notebook=f"{REPORT}.ipynb",

@@ -9,7 +9,7 @@ from faultline.progress import run_script
 
 def main(input: Any, output: Any, params: Any) -> None:
     files = {stage: Path(path) for stage, path in input.items() if path}
-    write_metrics(case_metrics(**files), Path(output[0]))
+    write_metrics(case_metrics(**files, formula=params.config["formula"]), Path(output[0]))
 
 
 if __name__ == "__main__":

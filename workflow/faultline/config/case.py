@@ -18,6 +18,7 @@ from faultline.config.models import (
     StudySettings,
 )
 from faultline.config.protocol import Step
+from faultline.config.rankings import RankingSettings
 from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath, Origin, nearest
 from faultline.errors import UserError
@@ -101,6 +102,15 @@ class GasStudy:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """A ranking and the case at each end of its variables: `ends[variable]["low"]`."""
+
+    name: str
+    settings: RankingSettings
+    ends: Mapping[str, Mapping[str, Case]]
+
+
+@dataclass(frozen=True)
 class Study:
     """A study file with all its cases."""
 
@@ -112,6 +122,7 @@ class Study:
     thresholds: tuple[Threshold, ...] = ()
     dislocations: tuple[Dislocations, ...] = ()
     gases: tuple[GasStudy, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
 
     @property
     def results(self) -> Path:

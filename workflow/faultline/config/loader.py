@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from faultline.config import tables
-from faultline.config.case import Case, GasStudy, Study, Threshold
+from faultline.config.case import Case, GasStudy, Ranking, Study, Threshold
 from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES, check_case, check_threshold, file_problem
 from faultline.config.claims import ClaimSettings, Known, check_parameters, read_claims
 from faultline.config.dislocations import Dislocations, DislocationSettings
@@ -27,6 +27,7 @@ from faultline.config.models import (
     StudySettings,
 )
 from faultline.config.protocol import Step, parse_step
+from faultline.config.rankings import ENDS, RankingSettings
 from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath, Origin, Problems, Tree, merge, nearest, read_yaml
 from faultline.config.validation import model_of, quantity_of, validate
@@ -108,8 +109,10 @@ class _Loader:
         self._check_statistics(settings, cases)
         thresholds, dislocations = self._thresholds(settings, tree), self._dislocations(settings, tree)
         claims = self._claims(settings, tree, cases, dislocations)
-        gases = self._gas_studies(settings, tree)
-        return Study(settings, shown, self.root, tuple(cases), claims, thresholds, dislocations, gases)
+        gases, rankings = self._gas_studies(settings, tree), self._rankings(settings, tree)
+        return Study(
+            settings, shown, self.root, tuple(cases), claims, thresholds, dislocations, gases, rankings
+        )
 
     # ---- files
 
@@ -409,6 +412,47 @@ class _Loader:
         for key, message in check_threshold(settings, case):
             self.problems.add(tree.origin((key,)), message)
         return Threshold(name, settings, case)
+
+    # ---- rankings
+
+    def _rankings(self, settings: StudySettings, study: Tree) -> tuple[Ranking, ...]:
+        found = []
+        for i, name in enumerate(settings.rankings):
+            origin = study.origin(("rankings", i))
+            if name in settings.rankings[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+            tree = self._named("rankings", name, origin)
+            ranking = self._ranking(name, tree) if tree is not None else None
+            if ranking is not None:
+                found.append(ranking)
+        return tuple(found)
+
+    def _ranking(self, name: str, tree: Tree) -> Ranking | None:
+        """The ranking with the case at each end, of which one seed stands for all."""
+        settings = validate(RankingSettings, tree, self.problems)
+        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
+        if settings is None or inherited is None:
+            return None
+        base, overrides = inherited.without("sweep"), tree.branch("overrides")
+        base = merge(base, overrides) if overrides.data else base
+        base = base.replaced(["life", "cycles"], settings.cycles, tree.origin(("cycles",)))
+        variables = tree.branch("variables")
+        ends = {
+            variable: {
+                end: self._resolve(
+                    _Variant(name, settings.case, 1, merge(base, variables.branch(variable).branch(end)))
+                )
+                for end in ENDS
+            }
+            for variable in settings.variables
+        }
+        cases = [case for pair in ends.values() for case in pair.values() if case is not None]
+        if any(case.settings.defects.activation.statistics is not None for case in cases):
+            message = "`defects.activation.statistics` cannot be used here; set it to null in `overrides`"
+            self.problems.add(tree.origin(("case",)), message)
+        if len(cases) < len(ENDS) * len(ends):
+            return None
+        return Ranking(name, settings, {v: {e: c for e, c in p.items() if c} for v, p in ends.items()})
 
     # ---- studies of gases
 

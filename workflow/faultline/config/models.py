@@ -969,6 +969,9 @@ class StudySettings(Settings):
     gases: list[str] = Field(
         default_factory=list, description="Names of studies of gases under `config/gases/`."
     )
+    rankings: list[str] = Field(
+        default_factory=list, description="Names of rankings of variables under `config/rankings/`."
+    )
     dislocations: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
         default_factory=list,
         description="Name, or names, of nanoscale dislocation studies under `config/dislocations/`.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from faultline.config.case import Case, GasStudy, Threshold
+from faultline.config.case import Case, GasStudy, Ranking, Threshold
 from faultline.config.models import Settings, Sourced
 from faultline.quantities import rounded
 
@@ -183,7 +183,8 @@ def _life(case: Case) -> dict[str, Any]:
 
 
 def _observables(case: Case) -> dict[str, Any]:
-    return {}  # everything is read from the files of the other stages
+    """All else is read from the files of the other stages."""
+    return {"formula": case.material.formula}
 
 
 def threshold_slice(threshold: Threshold) -> dict[str, Any]:
@@ -198,6 +199,25 @@ def threshold_slice(threshold: Threshold) -> dict[str, Any]:
     amounts = ("minimum_ocv_slope", "nominal_site_fraction_change", "ocv", *_STRAIN)
     particle["material"] = _of(case.material, *amounts) | _fracture(case)
     return {"particle": particle, "ramp": ramp}
+
+
+def ranking_slice(ranking: Ranking) -> dict[str, Any]:
+    """What a ranking uses, the same for every seed: `particle`, `cycles`, and the stages of both ends.
+
+    The ends lie under `variables`, by name and `low` or `high`: slices `defects`, `exposure` and `life`.
+    """
+
+    def slice_of(case: Case, stage: str) -> dict[str, Any]:
+        return {key: value for key, value in stage_slice(case, stage).items() if key != "seed"}
+
+    stages = ("defects", "exposure", "life")
+    ends = {
+        name: {end: {stage: slice_of(case, stage) for stage in stages} for end, case in pair.items()}
+        for name, pair in ranking.ends.items()
+    }
+    anyone = next(iter(ranking.ends.values()))["low"]
+    particle = slice_of(anyone, "microstructure")
+    return {"particle": particle, "cycles": ranking.settings.cycles, "variables": ends}
 
 
 def gas_slice(study: GasStudy) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class StageSettings:
     material: MaterialSettings = _ABSENT
     shell: MaterialSettings | None = None
     shell_thickness: float | None = None
+    formula: str = _ABSENT
 
 
 _MODELS: dict[str, type[BaseModel]] = {

@@ -68,6 +68,9 @@ PAUSE = ListedColormap(["#F3EFE6", "#54278F"])  # takes part, no longer does
 EARLY = 0.2  # of the life: where half of the simulated cycles lie before it, the axis is logarithmic
 
 
+SAME = ("weakening", "cycles", "coupling")  # what cases share that are set side by side
+
+
 # -- which cases ----------------------------------------------------------------------------------------
 
 
@@ -88,7 +91,8 @@ def has_feedback(case: CaseResult) -> bool | None:
 def feedback_pairs(study: Study) -> list[tuple[str, str]]:
     """Return pairs (with, without the feedback) of cases of which one is the control of the other.
 
-    Both live in the same cell for the same number of cycles, in the same electrolyte or one of them in none.
+    Both are of one material and coupling and live in the same cell for the same number of cycles, in the same
+    electrolyte or one of them in none.
     """
     pairs = []
     for name in study.with_life():
@@ -102,20 +106,21 @@ def feedback_pairs(study: Study) -> list[tuple[str, str]]:
 
 
 def _same_life(case: CaseResult, other: CaseResult) -> bool:
-    same = all(case.life.get(key) == other.life.get(key) for key in ("cycles", "cell"))
+    same = case.coupling == other.coupling and case.material == other.material
+    same &= all(case.life.get(key) == other.life.get(key) for key in ("cycles", "cell"))
     return same and len({case.life["electrolyte"], other.life["electrolyte"]} - {None}) == 1
 
 
 def life_contrasts(study: Study, key: str) -> list[list[str]]:
     """Return sets of linked cases that differ in one key of their life ("electrolyte" or "cell").
 
-    They agree in the other one of these and in whether corrosion weakens; each set has all values there are.
+    They agree in the other one of these, in coupling, in whether corrosion weakens and in their length.
     """
     sets: dict[tuple[Any, ...], list[str]] = {}
     for number, group in enumerate(life_groups(study)):
         for name in group:
-            life = study.first(name).life
-            rest = [life.get(k) for k in ("electrolyte", "cell", "weakening", "cycles") if k != key]
+            life = study.first(name).life | {"coupling": study.first(name).coupling}
+            rest = [life.get(k) for k in ("electrolyte", "cell", *SAME) if k != key]
             sets.setdefault((number, *rest), []).append(name)
     return [names for names in sets.values() if len({study.first(n).life.get(key) for n in names}) > 1]
 
