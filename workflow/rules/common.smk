@@ -25,7 +25,7 @@ from faultline.config.slices import (
     stage_slice,
     threshold_slice,
 )
-from faultline.config.sources import material_values
+from faultline.config.sources import life_settings, material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
 from faultline.textfiles import read_json
@@ -333,6 +333,7 @@ def manifest_of_case(case):
         "material": case.settings.material,
         "formula": case.material.formula,
         "penalty_stiffness": case.settings.cracks.penalty_stiffness,
+        "life": life_settings(case),
         "material_title": case.material.name,
         "front": case.settings.cycling.front,
         "front_width": case.settings.cycling.front_width,
