@@ -17,7 +17,7 @@ import xarray as xr
 
 from faultline.config.stage import from_slice
 from faultline.dataset import read_dataset, ugrid, write_dataset
-from faultline.errors import NotConverged, UserError
+from faultline.errors import AGAIN, NotConverged, UserError
 from faultline.inputs import read_stages
 from faultline.life.cycle import LifeCycle
 from faultline.life.jumping import JumpControl, Milestone, advance, beginning
@@ -153,9 +153,12 @@ def _start(cycle: LifeCycle, before: xr.Dataset | None, first: int) -> Milestone
     """The milestone that a block starts from."""
     if before is None:
         return beginning(cycle.start())
-    milestone = milestone_from_dataset(before, cycle.particle)
+    name = before.encoding.get("source", "life state")
+    milestone = milestone_from_dataset(before, cycle.particle, name)
     if milestone.cycle != first - 1:
-        raise UserError(f"the state after cycle {milestone.cycle} is not where cycle {first} starts")
+        raise UserError(
+            f"{name}: the state after cycle {milestone.cycle}, but cycle {first} starts after {first - 1}; {AGAIN}"
+        )
     return milestone
 
 

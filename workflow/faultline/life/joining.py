@@ -6,6 +6,7 @@ from pathlib import Path
 import xarray as xr
 
 from faultline.dataset import read_dataset, write_dataset
+from faultline.errors import AGAIN, UserError
 from faultline.provenance import OK, attributes
 
 KEPT = ("coupling", "cell", "failed_damage")
@@ -14,9 +15,22 @@ KEPT = ("coupling", "cell", "failed_damage")
 def join_blocks(paths: Sequence[str], output: str, code: str, seed: int) -> None:
     """Write the life of which `paths` are the blocks; it has failed if one of them has."""
     blocks = [read_dataset(path) for path in paths]
+    _in_order(paths, blocks)
     result = joined(blocks)
     result.attrs["wall_time_s"] = sum(float(block.attrs["wall_time_s"]) for block in blocks)
     write_dataset(result, Path(output), attributes({}, paths, code, seed))
+
+
+def _in_order(paths: Sequence[str], blocks: Sequence[xr.Dataset]) -> None:
+    """See that no block is a copy of another one."""
+    done = 0
+    for path, block in zip(paths, blocks, strict=True):
+        cycles = block["cycle"].values if "cycle" in block else []
+        if len(cycles) and cycles[0] <= done:
+            raise UserError(
+                f"{path}: begins with cycle {cycles[0]:.0f}, but the blocks before end with {done:.0f}; {AGAIN}"
+            )
+        done = cycles[-1] if len(cycles) else done
 
 
 def joined(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
