@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from config_project import write_project
+from config_project import FULL, write_project
 from faultline.cli import main
 from faultline.config.loader import load_study
 from faultline.config.slices import stage_slice
+from faultline.microstructure.build import build_particle
 from faultline.provenance import config_hash
 
 STUDY = {
@@ -108,6 +109,7 @@ def test_status_and_retry_failed(project, capsys):
         "failed",
         "failed before",
         "waiting",
+        "none",
         "done",
     ]
     assert cells["base.s2"] == [
@@ -118,6 +120,7 @@ def test_status_and_retry_failed(project, capsys):
         "done",
         "waiting",
         "waiting",
+        "none",
         "done",
     ]
 
@@ -131,6 +134,44 @@ def test_status_and_retry_failed(project, capsys):
     assert "No stage of this study has failed." in capsys.readouterr().out
 
 
+LIFE_STUDY = {
+    "config/config.yaml": "cases: [full]\n",
+    "config/cases/full.yaml": FULL + "cracks: {fatigue: {}}\nlife: {cycles: 10, block: 4}\n",
+}
+
+
+def life_column(project: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert run(project, "status") == 0
+    header, _, row = capsys.readouterr().out.splitlines()
+    return row[header.index("life") :].split("  ")[0].strip()
+
+
+def test_status_and_retry_failed_know_the_blocks_of_a_life(tmp_path, capsys):
+    project = write_project(tmp_path, LIFE_STUDY)
+    assert life_column(project, capsys) == "waiting"
+    names = [
+        f"full/block-{block}/{name}.nc" for block in ("1-4", "5-8", "9-10") for name in ("life", "state")
+    ]
+    good = [stage(project, name, "ok") for name in names[:2]]
+    assert life_column(project, capsys) == "waiting"  # not whole yet
+    other = stage(project, "full/block-1-50/life.nc", "diverged")  # of blocks that the life no longer has
+    failed = [stage(project, name, "diverged") for name in names[2:4]]
+    failed += [stage(project, name, "upstream_failed") for name in names[4:]]
+    failed += [stage(project, "full/life.nc", "diverged"), metrics(project, "full", status="diverged")]
+    assert life_column(project, capsys) == "failed"
+
+    assert run(project, "retry-failed") == 0
+    told = capsys.readouterr().out
+    assert all(str(file) in told for file in failed)
+    assert not any(file.exists() for file in failed)
+    assert all(file.exists() for file in [*good, other])
+    assert life_column(project, capsys) == "waiting"
+
+    for name in [*names, "full/life.nc"]:
+        stage(project, name, "ok")
+    assert life_column(project, capsys) == "done"
+
+
 def test_export_of_a_missing_file_is_a_plain_message(project, capsys):
     assert run(project, "export", str(project / "none.nc"), "-o", str(project / "none.vtu")) == 1
     told = capsys.readouterr().err
@@ -142,7 +183,7 @@ def test_export_writes_what_meshio_reads(project):
     dataset = pytest.importorskip("faultline.dataset")
     microstructure = pytest.importorskip("faultline.microstructure")
     case = load_study("config/config.yaml", project).case("base.s1")
-    particle = microstructure.build_particle(case.settings.microstructure, case.seed, project)
+    particle = build_particle(case.settings.microstructure, case.seed, project)
     dataset.write_dataset(
         microstructure.particle_dataset(particle), project / "particle.nc", {"status": "ok"}
     )

@@ -21,6 +21,10 @@ def study(lines: str) -> dict[str, str]:
     return {STUDY: "cases: [base]\n" + lines}
 
 
+def life(block: str) -> dict[str, str]:
+    return {CASE: f"{BASE}life: {block}\n"}
+
+
 MALFORMED = {
     "unknown key": (
         edited(CASE, "radius:", "radios:"),
@@ -353,6 +357,73 @@ MALFORMED = {
         "initial_site_fraction",
         "outside the ocv table",
     ),
+    "life of no cycles": (life("{cycles: 0}"), CASE, "life.cycles", "greater than or equal to 1"),
+    "life without cycles": (life("{block: 5}"), CASE, "life.cycles", "is missing"),
+    "life in half cycles": (life("{cycles: 2.5}"), CASE, "life.cycles", "integer"),
+    "block of no cycles": (life("{cycles: 5, block: 0}"), CASE, "life.block", "greater than or equal to 1"),
+    "unknown key in a life": (life("{cycles: 5, blocks: 2}"), CASE, "life.blocks", "did you mean block?"),
+    "unknown cell": (life("{cycles: 5, cell: halfcell}"), CASE, "life.cell", "did you mean half_cell?"),
+    "anode that binds more than all": (
+        life("{cycles: 5, cell: full_cell, anode_loss: 120 %}"),
+        CASE,
+        "life.anode_loss",
+        "allowed: 0 to 1",
+    ),
+    "negative reserve": (
+        life("{cycles: 5, cell: full_cell, reserve: -1 %}"),
+        CASE,
+        "life.reserve",
+        "allowed: 0 to 1",
+    ),
+    "third dimension above one": (
+        life("{cycles: 5, third_dimension: 1.5}"),
+        CASE,
+        "life.third_dimension",
+        "allowed: 0 to 1",
+    ),
+    "conductance in the wrong unit": (
+        life("{cycles: 5, contact_conductance: 1 S}"),
+        CASE,
+        "life.contact_conductance",
+        "wrong dimension",
+    ),
+    "opening without a unit": (
+        life("{cycles: 5, closed_opening: 2}"),
+        CASE,
+        "life.closed_opening",
+        "has no unit",
+    ),
+    "jumps that shrink": (
+        life("{cycles: 5, jump: {growth: 0.5}}"),
+        CASE,
+        "life.jump.growth",
+        "greater than or equal to 1",
+    ),
+    "jumps of no cycle": (
+        life("{cycles: 5, jump: {largest: 0}}"),
+        CASE,
+        "life.jump.largest",
+        "greater than or equal to 1",
+    ),
+    "step above all damage": (
+        life("{cycles: 5, jump: {damage_step: 150 %}}"),
+        CASE,
+        "life.jump.damage_step",
+        "allowed: 0 to 1",
+    ),
+    "unknown key in jumps": (
+        life("{cycles: 5, jump: {longest: 3}}"),
+        CASE,
+        "life.jump.longest",
+        "allowed: damage_step",
+    ),
+    "frames of a life": (
+        life("{cycles: 5, numerics: {frames: 1}}"),
+        CASE,
+        "life.numerics.frames",
+        "greater than or equal to 2",
+    ),
+    "a number for a life": (life("5"), CASE, "life", "a block of keys"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A life that stops anywhere and goes on gives the numbers of one that never did; foreign files are refused."""
+"""A life that stops anywhere goes on to the numbers of one that never did; foreign files are refused."""
 
 import json
 import logging

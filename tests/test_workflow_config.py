@@ -33,7 +33,7 @@ def test_the_default_study_needs_no_option_and_yaml_errors_name_their_line(
     project = clean_project.copy(tmp_path / "faultline")
     planned = project.python("-m", "snakemake", "-n")
     assert planned.code == 0, planned.text
-    assert planned.jobs["cycling"] > 10
+    assert planned.jobs["cycling_with_cracks"] > 10
     with (project / "config/config.yaml").open("a") as file:
         file.write("title: [never closed\n")
     refused(project.python("-m", "snakemake", "-n"), "config/config.yaml:", "not valid YAML")

@@ -125,7 +125,7 @@ def test_retry_removes_just_the_failed_files_and_mending_the_case_passes(
 
     project.edit(f"config/cases/{BAD}.yaml", "^protocol: .*$", "protocol: charge-discharge-nfm")
     planned = project.snakemake("-n", "--", "gate", study=STUDY)
-    assert planned.jobs["cycling"] == 1
+    assert planned.jobs["cycling_with_cracks"] == 1
     run = project.snakemake("--cores", "2", "--", "gate", study=STUDY)
     assert run.code == 0, run.text
     assert (results / "study/gate.txt").read_text() == "3 cases, none failed\n"

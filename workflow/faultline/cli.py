@@ -16,7 +16,7 @@ from faultline.config.tree import nearest
 from faultline.errors import UserError
 from faultline.textfiles import read_json
 
-STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface")
+STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface", "life")
 FAILED = ("diverged", "upstream_failed")
 _WIDEST = 60
 _WORDS = {"ok": "done", "diverged": "failed", "upstream_failed": "failed before"}
@@ -133,7 +133,7 @@ def _status(options: argparse.Namespace) -> None:
     study = _study(options)
     rows = []
     for case in study.cases:
-        states = [_state(_stage_files(study, case, stage)) for stage in STAGES]
+        states = [_case_state(study, case, stage) for stage in STAGES]
         metrics = (study.root / study.results / case.id / "metrics.json").is_file()
         rows.append((case.id, *states, "done" if metrics else "waiting"))
     _print_table(("case", *STAGES, "metrics"), rows)
@@ -164,8 +164,29 @@ def _stage_files(study: Study, case: Case, stage: str) -> list[Path]:
 
         key = config_hash(stage_slice(case, stage))[:8]
         return sorted(results.glob(f"microstructures/*-{key}/microstructure.nc"))
+    if stage == "life":
+        return [file for file in _life_files(results / case.id, case) if file.is_file()]
     single = results / case.id / f"{stage}.nc"
     return [single] if single.is_file() else sorted((results / case.id).glob(f"block-*/{stage}.nc"))
+
+
+def _life_files(folder: Path, case: Case) -> list[Path]:
+    """Files that a whole life has: of every block its record and its last state, and all records joined."""
+    if case.settings.life is None:
+        return []
+    blocks = [folder / f"block-{first}-{last}" for first, last in case.settings.life.blocks]
+    return [*(block / name for block in blocks for name in ("life.nc", "state.nc")), folder / "life.nc"]
+
+
+def _case_state(study: Study, case: Case, stage: str) -> str:
+    """How far a stage of a case is; a life is done when it is whole."""
+    if stage == "life" and case.settings.life is None:
+        return "none"
+    files = _stage_files(study, case, stage)
+    state = _state(files)
+    if stage == "life" and state == "done" and files[-1].parent.name != case.id:
+        return "waiting"
+    return state
 
 
 def _state(files: list[Path]) -> str:

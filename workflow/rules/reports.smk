@@ -1,4 +1,9 @@
-NOTEBOOKS = ["cycling", "cracks", "defects", "environment", "life", "nmc811"]
+LITHIUM = [name for name, case in CASES.items() if case.material.alkali == "Li"]
+NOTEBOOKS = [
+    *("cycling", "cracks", "defects", "environment"),
+    *(["life"] if LIVES else []),
+    *(["nmc811"] if LITHIUM else []),
+]
 REPORT = f"{RESULTS}/study/reports/{{report}}"
 REPORTS = [*expand(f"{REPORT}.html", report=NOTEBOOKS), *DISLOCATION_REPORTS]
 

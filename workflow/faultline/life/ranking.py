@@ -83,7 +83,7 @@ def runs_of_seed(config: Mapping[str, Any], seed: int) -> dict[tuple[str, str], 
     """Outcome by variable and end; ends with the same settings share one run."""
     particle = build_particle(from_slice(config["particle"]).microstructure, seed, ROOT)
     known: dict[str, Outcome] = {}
-    found = {}
+    found: dict[tuple[str, str], Outcome] = {}
     for name, ends in config["variables"].items():
         for end in ENDS:
             key = config_hash(ends[end])

@@ -58,6 +58,7 @@ def effect_of(differences: ArrayLike) -> Effect:
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
     return Effect(mean, deviation, error, mean - reach, mean + reach, n)
 
+
 def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """All seeds of a ranking."""
     runs = xr.concat([part.drop_attrs(deep=False) for part in parts], "seed")
@@ -161,7 +162,8 @@ def _rows(runs: xr.Dataset, response: str) -> list[dict[str, Any]]:
 
 
 def ranking_statistics(runs: xr.Dataset) -> dict[str, Statistic]:
-    """Named numbers: `effect_`, `rank_`, `rank_probability_`, `lead_`, `low_` and `high_` + response + variable.
+    """Named numbers, as `effect_{response}_{variable}`; also `rank_`, `rank_probability_`, `lead_over_`, `low_`
+    and `high_`.
 
     Effects and leads come with their 95 % interval. `runs_failed` counts runs, `seeds_compared` seeds.
     """

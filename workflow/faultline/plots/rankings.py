@@ -1,4 +1,4 @@
-"""Which control matters most: the effects of a ranking with their intervals, as a figure, a table and words."""
+"""Which control matters most: the effects of a ranking with their intervals, as figure, table and words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from faultline.observables.ranking import (
     ranking_table,
     unmoved,
 )
-from faultline.plots.style import COLOURS, FAILED_COLOUR, QUIET, WIDTH, message_panel, wrapped
+from faultline.plots.style import COLOURS, QUIET, WIDTH, message_panel, wrapped
 from faultline.plots.tables import number, styled
 from faultline.textfiles import read_json
 
@@ -187,8 +187,8 @@ def ranking_words(result: RankingResult) -> str:
         lines.append(f"- Not connected in the model, so that no run changed: {', '.join(still)}.")
     if result.failed:
         lines.append(
-            f"- **{result.failed} of {result.runs['run_failed'].size} runs found no solution** and their seeds "
-            f"are left out: {result.runs.attrs['failures']}."
+            f"- **{result.failed} of {result.runs['run_failed'].size} runs found no solution**, and their "
+            f"seeds are left out: {result.runs.attrs['failures']}."
         )
     return "\n".join(lines)
 
@@ -202,12 +202,14 @@ def _first(result: RankingResult, response: str) -> str:
     name = str(first.name)
     if not first["decided"]:
         return (
-            f"**{what.capitalize()}**: the largest mean effect, of *{_title(result, name)}*, is within the spread "
-            f"over seeds; beyond it are {_listed(result, decided.index)}."
+            f"**{what.capitalize()}**: the largest mean effect, of *{_title(result, name)}*, is within the "
+            f"spread over seeds; beyond it are {_listed(result, decided.index)}."
         )
     level = [other for other, ahead in result.leads(response).items() if other != name and not ahead.low > 0]
     size = _interval(first["effect"], first["interval_low"], first["interval_high"])
-    head = f"**{what.capitalize()}**: *{_title(result, name)}* has the largest effect, {size} percentage points"
+    head = (
+        f"**{what.capitalize()}**: *{_title(result, name)}* has the largest effect, {size} percentage points"
+    )
     if level:
         return f"{head}, but it cannot be told apart from {_listed(result, level)}."
     return f"{head}, more than each of the others in this particle and these ranges."

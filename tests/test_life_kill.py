@@ -1,0 +1,186 @@
+"""A life whose whole run is killed, again and again, ends with the numbers of one that was left alone."""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from numpy.testing import assert_array_equal
+
+from conftest import Project
+from faultline.dataset import read_dataset
+from small_life import small_study
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("life-kill")]
+
+CASE, STUDY = "o3-nfm-life-one-way", "config/small.yaml"
+RESULTS = f"results/small/{CASE}"
+TARGET = f"{RESULTS}/life.nc"
+FIRST, SECOND = f"{RESULTS}/block-1-4", f"{RESULTS}/block-5-8"
+CHECKPOINT = ".life.part.nc"
+LONGEST_S = 240.0
+
+Moment = Callable[[Project, float], bool]  # from the project and the seconds since the start
+
+
+@pytest.fixture(scope="module")
+def fresh(clean_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a small life, nothing computed."""
+    project = clean_project.copy(tmp_path_factory.mktemp("kill") / "faultline")
+    content = small_study(CASE, {}, cycles=8, block=4, jump={"largest": 2})
+    (project / STUDY).write_text(yaml.safe_dump(content))
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = fresh.copy(tmp_path_factory.mktemp("undisturbed") / "faultline")
+    run = project.snakemake("--cores", "1", "--", TARGET, study=STUDY)
+    assert run.code == 0, run.text
+    return project
+
+
+def started(project: Project, home: Path) -> subprocess.Popen[str]:
+    """The same command every time, as the leader of a process group of its own."""
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")
+    }
+    home.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--configfile", STUDY, "--cores", "1", "--", TARGET],
+        cwd=project.root,
+        env=kept | {"HOME": str(home)},
+        stdout=(home / "said.txt").open("a"),
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill_at(moment: Moment, project: Project, home: Path) -> bool:
+    """Start the run and kill all its processes at a moment; whether the run was still going."""
+    process, begin = started(project, home), time.monotonic()
+    try:
+        while process.poll() is None and not moment(project, time.monotonic() - begin):
+            assert time.monotonic() - begin < LONGEST_S, (home / "said.txt").read_text()
+            time.sleep(0.001)
+        going = process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait()
+    wait_for_the_last(project)
+    return going
+
+
+def wait_for_the_last(project: Project) -> None:
+    """Wait until the system has taken the last process of the run away, as a user does without noticing."""
+    with (project / ".snakemake/running").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+# ---- moments
+
+
+def after(seconds: float, moment: Moment) -> Moment:
+    """Some time after another moment."""
+    since: list[float] = []
+
+    def reached(project: Project, elapsed: float) -> bool:
+        if not since and moment(project, elapsed):
+            since.append(elapsed)
+        return bool(since) and elapsed >= since[0] + seconds
+
+    return reached
+
+
+def locked(project: Project, _: float) -> bool:
+    return any((project / ".snakemake").glob("locks/*.lock"))
+
+
+def exists(name: str) -> Moment:
+    return lambda project, _: (project / name).exists()
+
+
+def rewritten(name: str) -> Moment:
+    """The file has been written since the run began."""
+    first: list[int | None] = []
+
+    def reached(project: Project, _: float) -> bool:
+        path = project / name
+        now = path.stat().st_ino if path.exists() else None
+        first[:] = first or [now]
+        return now is not None and now != first[0]
+
+    return reached
+
+
+def half_written(folder: str) -> Moment:
+    """A file is being written there, later than any that was left half written before."""
+    before: list[set[Path]] = []
+
+    def reached(project: Project, _: float) -> bool:
+        now = set((project / folder).glob(".*.part"))
+        before[:] = before or [now]
+        return bool(now - before[0])
+
+    return reached
+
+
+def test_a_run_killed_five_times_gives_the_same_life(
+    fresh: Project, undisturbed: Project, tmp_path: Path
+) -> None:
+    project = fresh.copy(tmp_path / "faultline")
+    early, between, late = np.random.default_rng(11).uniform(0, [1.5, 0.5, 0.5])
+    moments = {
+        "an early stage": after(early, locked),
+        "between two checkpoints": after(between, exists(f"{FIRST}/{CHECKPOINT}")),
+        "writing a checkpoint or result": half_written(FIRST),
+        "between the two files of a block": exists(f"{FIRST}/state.nc"),
+        "the second block": after(late, rewritten(f"{SECOND}/{CHECKPOINT}")),
+    }
+    missed = [name for name, moment in moments.items() if not kill_at(moment, project, tmp_path / "home")]
+    assert missed == []
+    assert locked(project, 0.0)  # the last one left its lock; the same command goes on all the same
+    process = started(project, tmp_path / "home")
+    assert process.wait(LONGEST_S) == 0, (tmp_path / "home/said.txt").read_text()
+
+    log = (project / f"results/small/logs/{CASE}/block-5-8/life.log").read_text()
+    assert int(re.findall(r"going on after cycle (\d+)", log)[0]) > 4  # not from the beginning of the block
+    for name in (TARGET, f"{FIRST}/life.nc", f"{FIRST}/state.nc", f"{SECOND}/life.nc", f"{SECOND}/state.nc"):
+        found, expected = (read_dataset(one / name) for one in (project, undisturbed))
+        assert set(found.variables) == set(expected.variables)
+        for variable in expected.variables:
+            assert_array_equal(
+                found[variable].values, expected[variable].values, err_msg=f"{name}: {variable}"
+            )
+    left = [path for path in (project / "results").rglob(".*") if ".part" in path.name]
+    assert left == []
+    assert not locked(project, 0.0)
+
+
+def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_alive(
+    fresh: Project, tmp_path: Path
+) -> None:
+    project = fresh.copy(tmp_path / "faultline")
+    first = started(project, tmp_path / "home")
+    try:
+        begin = time.monotonic()
+        while not locked(project, 0.0):
+            assert first.poll() is None and time.monotonic() - begin < LONGEST_S
+            time.sleep(0.01)
+        second = project.snakemake("--cores", "1", "--", TARGET, study=STUDY)
+        assert first.poll() is None
+        assert second.code == 1
+        assert "cannot be locked" in second.text
+        assert locked(project, 0.0)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
