@@ -367,19 +367,19 @@ MALFORMED = {
         life("{cycles: 5, cell: full_cell, anode_loss: 120 %}"),
         CASE,
         "life.anode_loss",
-        "allowed: 0 to 1",
+        "allowed: at most 1",
     ),
     "negative reserve": (
         life("{cycles: 5, cell: full_cell, reserve: -1 %}"),
         CASE,
         "life.reserve",
-        "allowed: 0 to 1",
+        "allowed: at least 0",
     ),
     "third dimension above one": (
         life("{cycles: 5, third_dimension: 1.5}"),
         CASE,
         "life.third_dimension",
-        "allowed: 0 to 1",
+        "allowed: at most 1",
     ),
     "conductance in the wrong unit": (
         life("{cycles: 5, contact_conductance: 1 S}"),
@@ -409,7 +409,7 @@ MALFORMED = {
         life("{cycles: 5, jump: {damage_step: 150 %}}"),
         CASE,
         "life.jump.damage_step",
-        "allowed: 0 to 1",
+        "allowed: at most 1",
     ),
     "unknown key in jumps": (
         life("{cycles: 5, jump: {longest: 3}}"),

@@ -25,12 +25,14 @@ def _in_order(paths: Sequence[str], blocks: Sequence[xr.Dataset]) -> None:
     """See that no block is a copy of another one."""
     done = 0
     for path, block in zip(paths, blocks, strict=True):
-        cycles = block["cycle"].values if "cycle" in block else []
-        if len(cycles) and cycles[0] <= done:
+        if "cycle" not in block or not block.sizes["simulated"]:
+            continue  # it failed before its first cycle
+        first, last = (int(block["cycle"][k]) for k in (0, -1))
+        if first <= done:
             raise UserError(
-                f"{path}: begins with cycle {cycles[0]:.0f}, but the blocks before end with {done:.0f}; {AGAIN}"
+                f"{path}: begins with cycle {first}, but the blocks before end with {done}; {AGAIN}"
             )
-        done = cycles[-1] if len(cycles) else done
+        done = last
 
 
 def joined(blocks: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -162,8 +162,8 @@ def _rows(runs: xr.Dataset, response: str) -> list[dict[str, Any]]:
 
 
 def ranking_statistics(runs: xr.Dataset) -> dict[str, Statistic]:
-    """Named numbers, as `effect_{response}_{variable}`; also `rank_`, `rank_probability_`, `lead_over_`, `low_`
-    and `high_`.
+    """Named numbers, as `effect_{response}_{variable}`; also `rank_`, `rank_probability_`, `lead_over_`,
+    `low_` and `high_`.
 
     Effects and leads come with their 95 % interval. `runs_failed` counts runs, `seeds_compared` seeds.
     """
