@@ -431,6 +431,12 @@ class JumpSettings(Settings):
     layer_step: q.Length = _default("10 nm", "Reconstructed layer that a jump may add anywhere.")
     layer_tolerance: q.Length = _default("1 nm", "Allowed error of the layer in a jump, mean over the faces.")
 
+    @model_validator(mode="after")
+    def _allows_some(self) -> Self:
+        if not (self.damage_step > 0 and self.damage_tolerance > 0):
+            raise ValueError("damage_step and damage_tolerance must be above 0; `largest: 1` jumps none")
+        return self
+
 
 class LifeNumericsSettings(Settings):
     """Accuracy of each simulated cycle; as in `cycling`, coarser since there are many."""

@@ -157,7 +157,8 @@ def _start(cycle: LifeCycle, before: xr.Dataset | None, first: int) -> Milestone
     milestone = milestone_from_dataset(before, cycle.particle, name)
     if milestone.cycle != first - 1:
         raise UserError(
-            f"{name}: the state after cycle {milestone.cycle}, but cycle {first} starts after {first - 1}; {AGAIN}"
+            f"{name}: the state after cycle {milestone.cycle}, but cycle {first} starts after {first - 1}; "
+            f"{AGAIN}"
         )
     return milestone
 
