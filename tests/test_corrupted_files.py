@@ -84,7 +84,7 @@ def run_rule(results: Path, case: Case, stage: str, seed: int = 1) -> None:
     """Make the file of a stage."""
     inputs = {name: results / FILES[name] for name in INPUTS.get(stage, ())}
     outputs = {stage: results / FILES[stage]}
-    slices = {name: stage_slice(case, name) for name in (stage, "activation") if name != "observables"}
+    slices = {name: stage_slice(case, name) for name in (stage, "activation")}
     if stage == "cracks":
         inputs["condensed"] = ""  # the coupling is two-way
     if stage == "interface":
@@ -93,7 +93,7 @@ def run_rule(results: Path, case: Case, stage: str, seed: int = 1) -> None:
         stage,
         inputs,
         outputs,
-        config=slices.get(stage),
+        config=slices[stage],
         activation=slices["activation"],
         code="abc",
         seed=seed,
@@ -111,7 +111,10 @@ def whole(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All files of a case of the tiny study."""
     results = tmp_path_factory.mktemp("whole") / "results"
     for stage in ("microstructure", *INPUTS):
-        run_rule(results, case, stage)
+        try:
+            run_rule(results, case, stage)
+        except SystemExit:  # pytest does not keep it as the fixture's failure, and loses the reason
+            pytest.fail(f"{stage}: {(results / 'job.log').read_text()[-2000:]}")
     return results
 
 
