@@ -258,8 +258,15 @@ def test_constants_that_a_scenario_is_not_given_are_not_numbers():
     study = load_study(ROOT / "config/config.yaml", ROOT).dislocations[0]
     found, rock = settings_from(study.slice("single")["constants"])
     assert np.isnan([found.wall_width, rock.barrier]).all()
-    reached = simulate("single", study.slice("single")["constants"], 1)
-    assert all(np.isfinite(reached[name]).all() for name in ("x", "y", "time"))
+
+
+@pytest.mark.parametrize("scenario", SCENARIO_NAMES)
+def test_a_scenario_runs_on_what_its_slice_holds(scenario):
+    study = load_study(ROOT / "config/config.yaml", ROOT).dislocations[0]
+    reached = simulate(scenario, study.slice(scenario)["constants"], 1)
+    numbers = [v for name, v in reached.items() if v.dtype.kind == "f" and name in ("x", "y", "time", "age")]
+    assert all(np.isfinite(v).all() for v in numbers)
+    assert sum(v.size for v in reached.values()) > 0
 
 
 def test_a_slice_leaves_out_what_its_scenario_does_not_use():

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,11 @@ class Crystal:
         self.settings = settings
         self.environment = environment
         self.pins = np.empty((0, 3)) if pins is None else np.asarray(pins, float)
-        self.sites: Sites = candidate_sites(slab, settings)
+
+    @cached_property
+    def sites(self) -> Sites:
+        """Where dipoles may form; asked for by nucleation alone, whose constants others need not have."""
+        return candidate_sites(self.slab, self.settings)
 
     def velocity(self, time: float, x: Array, y: Array, sign: Array) -> tuple[Array, Array]:
         """Velocity along x and y (n,) in m/s of all dislocations at `time`, s."""
