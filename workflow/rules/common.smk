@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from snakemake.scheduling.job_scheduler import JobScheduler
+
 ROOT = Path(workflow.basedir)
 LIBRARY_PATH = str(ROOT / "workflow")
 
@@ -23,6 +25,7 @@ from faultline.config.slices import (
     gas_slice,
     ranking_slice,
     stage_slice,
+    strategy_slice,
     threshold_slice,
 )
 from faultline.config.sources import life_settings, material_values
@@ -30,6 +33,7 @@ from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
 from faultline.textfiles import read_json
 from faultline.running import hold
+from faultline.scheduling import look_once_a_second
 
 STAGES = [
     "microstructure",
@@ -77,6 +81,7 @@ RESULTS = STUDY.results.as_posix()
 HELD = hold(
     Path(".snakemake").absolute(), Path(RESULTS).absolute(), workflow.is_main_process
 )
+look_once_a_second(JobScheduler)
 LOGS, BENCHMARKS = f"{RESULTS}/logs", f"{RESULTS}/benchmarks"
 SLICES = {
     stage: {name: stage_slice(case, stage) for name, case in CASES.items()}
@@ -260,6 +265,42 @@ def ranking_parts(wildcards):
     ]
 
 
+CATALOGUE = STUDY.catalogue
+STRATEGIES = dict(CATALOGUE.strategies) if CATALOGUE else {}
+STRATEGY_SEEDS = CATALOGUE.settings.seeds if CATALOGUE else 1
+STRATEGY_SLICES = {
+    name: strategy_slice(strategy) for name, strategy in STRATEGIES.items()
+}
+STRATEGY = f"{RESULTS}/strategies/{{strategy}}.nc"
+STRATEGY_RUNS = expand(STRATEGY, strategy=STRATEGIES)
+
+
+def entry_of_strategy(strategy):
+    """What tables and reports say of a strategy beside its numbers."""
+    settings = strategy.case.settings
+    about = settings.strategy
+    return {
+        "title": settings.title or strategy.name,
+        "group": about.group if about else "",
+        "control": strategy.control,
+        "references": list(about.references) if about else [],
+        "cycles": STRATEGY_SLICES[strategy.name]["end"],
+        "stated_cycles": about.cycles if about else None,
+        "rule_class": getattr(about, "class") if about else "",
+        "levers": list(about.levers) if about else [],
+    }
+
+
+STRATEGY_ENTRIES = {
+    name: entry_of_strategy(strategy) for name, strategy in STRATEGIES.items()
+}
+STRATEGY_FILES = [
+    f"{RESULTS}/study/strategies.{suffix}"
+    for suffix in ("json", "csv")
+    if STRATEGIES
+]
+
+
 METRICS = [stage_file(name, "observables") for name in CASES]
 
 
@@ -281,6 +322,7 @@ def manifest_of_study():
         ],
         "gases": [manifest_of_gases(study) for study in STUDY.gases],
         "rankings": [manifest_of_ranking(study) for study in STUDY.rankings],
+        "catalogue": manifest_of_catalogue(),
         "cases": [manifest_of_case(case) for case in STUDY.cases],
     }
 
@@ -295,6 +337,49 @@ def manifest_of_gases(study):
         "fields": f"{RESULTS}/study/gases/{study.name}.nc",
         "statistics": f"{RESULTS}/study/gases/{study.name}.json",
     }
+
+
+def manifest_of_catalogue():
+    """The catalogue with its entries and files; None where the study has none."""
+    if not STRATEGIES:
+        return None
+    return {
+        "name": CATALOGUE.name,
+        "title": CATALOGUE.settings.title,
+        "comment": CATALOGUE.settings.comment,
+        "seeds": STRATEGY_SEEDS,
+        "overrides": CATALOGUE.settings.overrides,
+        "table": f"{RESULTS}/study/strategies.csv",
+        "statistics": f"{RESULTS}/study/strategies.json",
+        "strategies": {
+            name: entry | words_of_strategy(STRATEGIES[name])
+            for name, entry in STRATEGY_ENTRIES.items()
+        },
+    }
+
+
+def words_of_strategy(strategy):
+    """What the report says of a strategy beside its entry, and where its runs are."""
+    case, shell = strategy.case, strategy.case.settings.microstructure.shell
+    return {
+        "runs": STRATEGY.format(strategy=strategy.name),
+        "host": case.settings.material,
+        "formula": case.material.formula,
+        "alkali": case.material.alkali,
+        "coating": case.shell.name if case.shell else "",
+        "coating_thickness": shell.thickness if shell else None,
+        "stated_retention": stated_retention(strategy.name),
+    }
+
+
+def stated_retention(name):
+    """Share of the first discharge that a source states for a strategy; None where no claim holds one."""
+    stated = [
+        claim.stated / 100  # the class retention counts points of %
+        for claim in STUDY.claims
+        if claim.tolerance == "retention" and claim.computed.strategy == name
+    ]
+    return stated[0] if stated else None
 
 
 def manifest_of_ranking(study):
@@ -321,6 +406,19 @@ def manifest_of_ranking(study):
     }
 
 
+def measured_curves(case):
+    """Measured curves beside a case: files with the hashes of what they hold, and the wavelength."""
+    given = case.settings.measured
+    if given is None:
+        return None
+    files = {kind: getattr(given, kind) for kind in case.measured_sha256}
+    return {
+        "files": files,
+        "sha256": dict(case.measured_sha256),
+        "wavelength": given.wavelength,
+    }
+
+
 def manifest_of_case(case):
     files = {stage: stage_file(case.id, stage) for stage in REPORTED}
     files |= {"life": stage_file(case.id, "life") if case.id in LIVES else None}
@@ -333,6 +431,8 @@ def manifest_of_case(case):
         "material": case.settings.material,
         "formula": case.material.formula,
         "penalty_stiffness": case.settings.cracks.penalty_stiffness,
+        "lattice": SLICES["observables"][case.id]["material"],
+        "measured": measured_curves(case),
         "life": life_settings(case),
         "material_title": case.material.name,
         "front": case.settings.cycling.front,
@@ -358,6 +458,16 @@ def claimed_runs(stage):
     """Nanoscale runs, threshold studies or studies of gases of this study that claims name."""
     named = {getattr(claim.computed, stage) for claim in STUDY.claims if claim.computed}
     return [run.name for run in getattr(STUDY, stage) if run.name in named]
+
+
+def claimed_strategies():
+    """Strategies of this study whose computed numbers claims name."""
+    named = {
+        claim.computed.strategy
+        for claim in STUDY.claims
+        if claim.computed and claim.computed.quantity
+    }
+    return [name for name in STRATEGIES if name in named]
 
 
 def closing_words(reports):
