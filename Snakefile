@@ -24,6 +24,7 @@ include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/thresholds.smk"
 include: "workflow/rules/gases.smk"
 include: "workflow/rules/rankings.smk"
+include: "workflow/rules/strategies.smk"
 include: "workflow/rules/dislocations.smk"
 include: "workflow/rules/reports.smk"
 include: "workflow/rules/claims.smk"
@@ -40,6 +41,7 @@ localrules:
     comparisons,
     threshold_study,
     ranking_study,
+    strategies,
     claims,
     claims_table,
     verify,

@@ -129,9 +129,14 @@ def model_of(particle):
     return ParticleModel(particle, LAYERED, 298.15, np.zeros((particle.n_cells, 6)))
 
 
+def misfit_of(particle):
+    model = model_of(particle)
+    return largest_misfit(particle, [model.eigenstrain(x) for x in history(particle)], C)
+
+
 def test_the_largest_misfit_is_that_at_the_end_of_charge():
     particle = pair()
-    found = largest_misfit(model_of(particle), history(particle), C)
+    found = misfit_of(particle)
     assert (found.frame[found.density > 0.1 * found.density.max()] == 5).all()
     principal = LAYERED.lattice_strain(np.array([0.6, 0.3]))
     in_plane, across = principal[1, 0] - principal[0, 0], principal[1, 2] - principal[0, 2]
@@ -148,7 +153,7 @@ def test_a_share_stays_as_dislocations_strain_faults_and_weaker_interfaces():
     particle = pair()
     given = DefectSettings.model_validate({"dislocations": {"density": "1e13 1/m^2"}})
     before = generate_defects(particle, given, 1)
-    misfit = largest_misfit(model_of(particle), history(particle), C)
+    misfit = misfit_of(particle)
     after, half = (activate(particle, before, misfit, given, 1, share) for share in (None, 0.05))
     assert isinstance(after, Defects)
     assert_allclose(after.dislocation_density - before.dislocation_density, 0.1 * misfit.density, atol=1e4)
@@ -175,7 +180,7 @@ def test_weakening_at_a_boundary_does_not_depend_on_the_mesh():
     for n in (16, 32):
         particle = pair(n)
         before = generate_defects(particle, DefectSettings(), 1)
-        misfit = largest_misfit(model_of(particle), history(particle), C)
+        misfit = misfit_of(particle)
         after = activate(particle, before, misfit, DefectSettings(), 1)
         x, y = particle.interface_midpoint.T
         boundary = np.isclose(x, 1e-6) & (np.abs(y - 1e-6) < 0.5e-6)

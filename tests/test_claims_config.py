@@ -105,7 +105,7 @@ MALFORMED = {
     "unknown class": (
         edited(("tolerance: strain", "tolerance: strains")),
         "claims[0].tolerance",
-        "allowed: exists, ordering, retention, strain, time, velocity; did you mean strain?",
+        "exists, ordering, retention, strain, time, velocity, voltage; did you mean strain?",
     ),
     "unknown kind": (
         edited(("kind: prediction", "kind: guess")),
@@ -233,3 +233,96 @@ def test_at_most_one_claim_in_ten_is_left_out_of_twenty(tmp_path):
     assert len(load(tmp_path, claims(3, 1)).claims) == 4
     assert len(load(tmp_path, claims(18, 2)).claims) == 20
     assert "3 of 20 claims are not_modelled; allowed: at most one in ten" in refusal(tmp_path, claims(17, 3))
+
+
+# ---- several files, and the catalogue of strategies
+
+OTHER = "config/other.yaml"
+STRATEGY = "extends: base\nprotocol: charge\nstrategy: {group: electronic}\n"
+MECHANISMS = "config/strategies/doped.yaml"
+
+
+def load_both(root: Path, first: str, second: str, files: str = "[claims.yaml, other.yaml]"):
+    changes = {
+        STUDY: f"cases: [base]\nclaims: {files}\ncatalogue: all\n",
+        FILE: f"claims:\n{first}",
+        OTHER: f"claims:\n{second}",
+        MECHANISMS: STRATEGY,
+        "config/catalogues/all.yaml": "seeds: 5\n",
+    }
+    return load_study(STUDY, write_project(root, changes))
+
+
+def strategy_claim(computed: str, *changes: tuple[str, str]) -> str:
+    return edited(
+        ("{case: base, metric: volume_change}", f"{{{computed}}}"), ("id: volume", "id: doped"), *changes
+    )
+
+
+def test_claims_may_stand_in_several_files(tmp_path):
+    study = load_both(tmp_path, GOOD, strategy_claim("strategy: doped, quantity: volume_change"))
+    assert [claim.id for claim in study.claims] == ["volume", "doped"]
+    assert study.claims[1].computed.shown == "doped"
+    again = ClaimSettings.model_validate(study.claims[1].model_dump(exclude_unset=True))
+    assert again == study.claims[1]
+
+
+def test_ids_differ_across_files(tmp_path):
+    with pytest.raises(UserError, match=rf"{OTHER}:.*claims\[0\].id: 'volume' stands twice"):
+        load_both(tmp_path, GOOD, GOOD)
+
+
+def test_a_file_of_claims_is_read_once(tmp_path):
+    with pytest.raises(UserError, match=r"claims\[1\]: 'claims.yaml' stands twice"):
+        load_both(tmp_path, GOOD, GOOD, "[claims.yaml, claims.yaml]")
+
+
+def test_what_is_left_out_counts_over_all_files(tmp_path):
+    many = "".join(GOOD.replace("id: volume", f"id: volume-{k}") for k in range(18))
+    left_out = "".join(LEFT_OUT.format(k=k) for k in range(3))
+    with pytest.raises(UserError, match=rf"{OTHER}:.*3 of 21 claims are not_modelled"):
+        load_both(tmp_path, many, left_out)
+    assert len(load_both(tmp_path, many, LEFT_OUT.format(k=1)).claims) == 19
+
+
+ORDERING = (("kind: prediction", "kind: ordering"), ("tolerance: strain", "tolerance: ordering"))
+INPUT = (("kind: prediction", "kind: input\n  why: put in"), ('unit: "%"', "unit: um"))
+
+
+@pytest.mark.parametrize(
+    ("computed", "changes", "words"),
+    [
+        ("strategy: dope, quantity: retention", (), "there is no strategy 'dope'; allowed: base, doped"),
+        ("strategy: doped, quantity: retention, against: control", (), "name no number"),
+        ("strategy: doped, quantity: retention, against: host, expect: less", ORDERING, "allowed: control"),
+        (
+            "strategy: doped, quantity: retention, against: control, expect: {less: 1}",
+            ORDERING,
+            "the control is the bound",
+        ),
+        ("strategy: doped, quantity: retention, expect: less", ORDERING, "less than what?"),
+        (
+            "strategy: doped, parameter: shell.diffusivity.ab",
+            INPUT,
+            "there is no 'shell.diffusivity.ab' here",
+        ),
+        ("strategy: doped, parameter: microstructure.radios", INPUT, "did you mean radius?"),
+    ],
+)
+def test_mistakes_in_claims_on_strategies(tmp_path, computed, changes, words):
+    with pytest.raises(UserError) as refused:
+        load_both(tmp_path, GOOD, strategy_claim(computed, *changes))
+    assert words in str(refused.value)
+
+
+def test_parameters_of_a_case_and_of_its_shell_are_numbers_put_in(tmp_path):
+    def put_in(id: str, parameter: str) -> str:
+        computed = ("{case: base, metric: volume_change}", f"{{case: full, parameter: {parameter}}}")
+        return edited(*INPUT, ("id: volume", f"id: {id}"), computed)
+
+    text = put_in("radius", "microstructure.radius") + put_in("shell", "shell.elasticity.poisson_ratio")
+    changes = {STUDY: "cases: [full]\nclaims: claims.yaml\n", FILE: f"claims:\n{text}"}
+    study = load_study(STUDY, write_project(tmp_path, changes))
+    given = given_values(study.claims, study.cases)
+    assert given["radius"] == (pytest.approx(2e-6), "m")
+    assert given["shell"][0] == pytest.approx(0.3)

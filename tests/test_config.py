@@ -213,7 +213,7 @@ EDITS = {
     "strength": (edited(MATERIAL, "200 MPa", "201 MPa"), {"cycling", "cracks"}),
     "lattice": (
         edited("config/materials/oxide/lattice.csv", "4.4", "4.5"),
-        {"cycling", "cracks", "activation"},
+        {"cycling", "cracks", "activation", "observables"},
     ),
     "shell stiffness": (
         edited("config/materials/coat/material.yaml", "190 GPa", "180 GPa"),

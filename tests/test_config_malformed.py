@@ -375,6 +375,18 @@ MALFORMED = {
         "life.reserve",
         "allowed: at least 0",
     ),
+    "anode of a half cell": (
+        life("{cycles: 5, anode_loss: 8 %}"),
+        CASE,
+        "life.anode_loss",
+        "a half cell does not count its alkali; write `cell: full_cell` or leave it out",
+    ),
+    "reserve of a half cell": (
+        life("{cycles: 5, cell: half_cell, reserve: 1 %}"),
+        CASE,
+        "life.reserve",
+        "write `cell: full_cell`",
+    ),
     "third dimension above one": (
         life("{cycles: 5, third_dimension: 1.5}"),
         CASE,

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,13 @@ from faultline.config.protocol import parse_step
 from faultline.config.slices import stage_slice
 from faultline.config.stage import from_slice
 from faultline.cycling.mechanics import BondedMechanics
-from faultline.cycling.run import Cycler, Settings
+from faultline.cycling.run import (
+    POTENTIAL_TOLERANCE,
+    SITE_FRACTION_TOLERANCE,
+    Cycler,
+    Settings,
+    State,
+)
 from faultline.cycling.setup import crack_evolution, particle_model
 from faultline.errors import NotConverged
 from faultline.materials import Material, material_from_settings
@@ -77,6 +84,80 @@ def test_charge_hold_and_discharge_keep_the_balance_and_end_on_their_cutoffs() -
     assert_allclose(rate[step == 1][-1], 0.02, rtol=1e-3)
     time = history.column("time")
     assert_allclose(time[-1] - time[step == 1][-1], 3600)
+
+
+def counted(run: Cycler, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Lengths of the implicit steps that a run solves, in order."""
+    solved, implicit = [], run._implicit
+
+    def counts(state: State, *given: Any, **more: Any) -> State:
+        new = implicit(state, *given, **more)
+        solved.append(new.time - state.time)
+        return new
+
+    monkeypatch.setattr(run, "_implicit", counts)
+    return solved
+
+
+def test_a_cutoff_costs_one_step_more_and_is_met_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = cycler(shipped("nmc811"))
+    solved = counted(run, monkeypatch)
+    steps = [parse_step(text) for text in ("Charge at C/5 until 4.2 V", "Hold at 4.2 V until C/50")]
+    history = run.run(np.full(run.model.particle.n_cells, 0.9), steps, cycles=1)
+    step, voltage, rate = (history.column(name) for name in ("step_index", "voltage", "c_rate"))
+    assert history.column("mass_balance_error").max() < 1e-10
+    assert_allclose(voltage[step == 0][-1], 4.2, rtol=1e-14)
+    assert_allclose(rate[step == 0][-1], 0.2, rtol=1e-12)
+    assert_allclose(rate[step == 1][-1], 0.02, rtol=1e-12)
+    accepted = len(history.column("time")) - 1
+    assert len(solved) <= accepted + 4  # two cutoffs: one step beyond and one that lands; two cut by error
+
+
+def test_the_length_found_for_a_cutoff_leads_to_its_voltage() -> None:
+    """A plain step at the current, as long as the one found, ends at the cutoff to the tolerance of coupling."""
+    run = cycler(shipped("nmc811"))
+    state = run._initial(np.full(run.model.particle.n_cells, 0.6))
+    step = parse_step("Charge at C/5 until 4.0 V")
+    beyond = run._implicit(state, run._control(step), 3600.0)
+    assert beyond.solution.voltage > 4.01
+    landed = run._landed(state, step, beyond)
+    assert 0 < landed.time < beyond.time
+    again = run._implicit(state, run._control(step), landed.time)
+    assert again.solution.voltage == pytest.approx(4.0, abs=POTENTIAL_TOLERANCE)
+    assert_allclose(again.solution.x, landed.solution.x, atol=SITE_FRACTION_TOLERANCE)
+
+
+def test_a_cutoff_that_is_passed_at_once_ends_its_step_and_not_the_run() -> None:
+    run = cycler(shipped("nmc811"))
+    steps = [parse_step(text) for text in ("Charge at C/5 until 3.0 V", "Charge at C/5 for 1 hour")]
+    history = run.run(np.full(run.model.particle.n_cells, 0.6), steps, cycles=1)
+    assert history.status == "ok"
+    step, time = history.column("step_index"), history.column("time")
+    assert (step[1:] == 0).sum() == 1 and time[1] < 1.0
+    assert_allclose(time[-1] - time[1], 3600)
+    assert history.column("mass_balance_error").max() < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("texts", "last"),
+    [
+        (["Discharge at C/5 until 2.0 V"], 0),
+        (["Discharge at C/5 until 3.8 V", "Hold at 3.8 V until C/200"], 1),
+    ],
+)
+def test_a_discharge_ends_where_the_alkali_of_the_cell_is_used_up(texts: list[str], last: int) -> None:
+    material = shipped("nmc811")
+    particle = rectangle_particle(SIZE, (8, 4))
+    model = ParticleModel(particle, material, 298.15, np.zeros((particle.n_cells, 6)))
+    x = np.full(particle.n_cells, material.site_fraction_at(4.0))
+    ceiling = material.site_fraction_at(3.8) - 1e-3 if last else float(x[0]) + 0.1
+    numerics = Settings(tolerance=1e-3, largest_step=0.05, frames=10, ceiling=ceiling)
+    run = Cycler(model, outer_surface(particle, np.zeros(particle.n_surface)), BondedMechanics(model), numerics)
+    history = run.run(x, [parse_step(text) for text in texts], cycles=1)
+    assert history.status == "ok"
+    assert history.column("step_index")[-1] == last
+    assert_allclose(history.column("mean_site_fraction")[-1], ceiling, rtol=1e-12)
+    assert history.column("mass_balance_error").max() < 1e-10
 
 
 def test_c_rate_is_the_nominal_change_in_an_hour() -> None:

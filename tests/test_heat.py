@@ -277,11 +277,11 @@ def test_mechanics_that_cannot_follow_end_the_run_at_the_heat(
 
 def test_heat_gives_cracks_time() -> None:
     rock_salt = np.array([[0, 0], [0, 0], [0.1, 0], [0.1, 0], [0.1, 0.2]])
-    assert_array_equal(
-        heat_between(xr.Dataset({"rock_salt": (("frame", "cell"), rock_salt)})), [0, 0, 1, 0, 1]
-    )
+    stored = xr.Dataset({"rock_salt": (("frame", "cell"), rock_salt)})
+    for fields in (stored, {"rock_salt": [*rock_salt]}):
+        assert_array_equal(heat_between(fields, 5), [0, 0, 1, 0, 1])
     cold = xr.Dataset({"site_fraction": (("frame", "cell"), rock_salt)})
-    assert_array_equal(heat_between(cold), np.zeros(5))
+    assert_array_equal(heat_between(cold, 5), np.zeros(5))
 
 
 # ---- the stages

@@ -1,5 +1,7 @@
 """Graphs of electrons and ions on particles small enough to read off the answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,12 +22,15 @@ from faultline.life.connectivity import (
 )
 from faultline.life.faces import (
     cracked_mesh,
+    dry_contacts,
     live_sides,
     parted_interfaces,
     with_contact_resistance,
 )
+from faultline.materials.particle_model import FARADAY
 from faultline.microstructure import Particle, rectangle_particle
 from faultline.transport.mesh import fipy_mesh
+from faultline.transport.operator import operator_of
 from faultline.transport.surface import outer_surface
 
 UM = 1e-6
@@ -97,6 +102,15 @@ def test_a_closed_contact_gives_electrons_and_no_ions() -> None:
     assert found.electronic.all()
     assert not found.ionic[4]
     assert not found.active[4]
+
+
+def test_ions_cross_a_closed_contact_where_the_settings_let_them() -> None:
+    particle = grid()
+    broken, dry = around(particle, 4), np.zeros(particle.n_interfaces, bool)
+    none, crossed = np.zeros(particle.n_blocks, bool), replace(CONTACT, ions_cross=True)
+    for gap, active in ((0.5e-9, True), (2e-9, False)):
+        found = connectivity(particle, broken.astype(float), gap * broken, dry, none, crossed)
+        assert found.ionic[4] == found.active[4] == active
 
 
 def test_half_a_face_still_holds() -> None:
@@ -216,6 +230,29 @@ def test_the_mesh_of_a_cracked_particle_has_the_reacting_faces(seed: int, share:
     assert np.all(mesh.mesh.exteriorFaces.value[ids])
     assert_array_equal(np.asarray(mesh.mesh.faceCellIDs)[0, ids], faces.cell)
     assert_allclose(np.asarray(mesh.mesh._faceAreas)[ids], faces.length)
+
+
+def test_alkali_crosses_dry_faces_that_touch_and_no_other_parted_ones() -> None:
+    particle = rectangle_particle((4 * UM, UM), (4, 1), grain_of=lambda p: p[:, 0] // UM)
+    order = np.argsort(particle.interface_midpoint[:, 0])
+    gap, wetted = np.zeros(3), np.zeros(3, bool)
+    gap[order] = [0.5e-9, 0.5e-9, 5e-9]
+    wetted[order] = [False, True, False]
+    parted = np.ones(3, bool)
+    touching = dry_contacts(parted, wetted, gap, 1e-9)
+    assert_array_equal(touching[order], [True, False, False])
+    assert not dry_contacts(~parted, wetted, gap, 1e-9).any()
+    sides = np.zeros((3, 2), bool)
+    mesh = cracked_mesh(particle, parted, sides, touching, ion_conductance=100.0)
+    assert mesh.conductance is not None
+    flux = operator_of(mesh.mesh).stencil(np.tile(1e6 * np.eye(2), (particle.n_cells, 1, 1)), mesh.conductance)
+    voltage = 0.01 * (particle.grain > 0)  # V, higher behind the first face
+    current = FARADAY * flux.face_flux(-FARADAY * voltage)  # A/m, of what alkali carries
+    crossed = np.abs(current[mesh.interface_face_ids[touching]])
+    assert_allclose(crossed, 100.0 * 0.01 * UM, rtol=1e-9)
+    shut = cracked_mesh(particle, parted, sides, touching, ion_conductance=0.0)
+    assert shut.conductance is None and len(shut.open_face_ids) == 3
+    assert len(mesh.open_face_ids) == 2
 
 
 def test_the_resistance_of_a_block_acts_on_its_whole_current() -> None:

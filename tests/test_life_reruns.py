@@ -85,11 +85,6 @@ def test_the_electrolyte_reruns_the_interface_and_the_life(project: Project) -> 
     assert (run.jobs["life_block"], run.jobs["interface"]) == (2, 2)
 
 
-def test_what_only_a_full_cell_has_changes_nothing_in_a_half_cell(project: Project) -> None:
-    write_study(project, anode_loss="12 %", reserve="3 %")
-    assert replanned(project).stages == REPORTS
-
-
 def test_a_full_cell_reruns_every_block(project: Project) -> None:
     write_study(project, cell="full_cell")
     run = replanned(project)

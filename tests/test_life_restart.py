@@ -298,6 +298,36 @@ def test_a_block_copied_over_another_is_refused(files: Path) -> None:
     assert not (files / "life.nc").exists()
 
 
+def test_blocks_that_do_not_follow_each_other_or_are_of_another_life_are_refused(files: Path) -> None:
+    paths = [str(files / f"block-{name}/life.nc") for name in ("1-4", "5-8")]
+    with pytest.raises(UserError, match="begins with cycle 5, but the blocks before end with 0"):
+        join_blocks(paths[1:], str(files / "life.nc"), "x", 1)
+    later, particle = read_dataset(paths[1]), small_cycle(CASE).particle
+    moved = later.assign(node_x=later["node_x"] + 1e-9)
+    changed = {
+        "of other settings": later.assign_attrs(life_hash="0"),
+        "of other seed": later.assign_attrs(seed=2),
+        "of other particle": moved,
+        "lacks life_hash": later.drop_attrs(deep=False).assign_attrs(first_cycle=5, last_cycle=8, seed=1),
+    }
+    assert particle.n_cells == later.sizes["cell"]
+    for words, block_ in changed.items():
+        write_dataset(block_, paths[1])
+        with pytest.raises(UserError, match=words) as error:
+            join_blocks(paths, str(files / "life.nc"), "x", 1)
+        assert paths[1] in str(error.value)
+
+
+def test_a_block_after_one_that_failed_names_it(files: Path) -> None:
+    state = files / "block-1-4/state.nc"
+    failed = read_dataset(state).assign_attrs(status="diverged", status_message="cycle 3: no solution")
+    write_dataset(failed, state)
+    run(block(files, 5, 8))
+    found = read_dataset(files / "block-5-8/life.nc").attrs
+    assert (found["status"], found["status_origin"]) == ("upstream_failed", "life, block-1-4")
+    assert found["status_message"] == "life, block-1-4 did not converge: cycle 3: no solution"
+
+
 @pytest.mark.parametrize("spoil", [halved, flipped, Path.unlink])
 def test_a_spoilt_state_is_named_and_nothing_written(spoil: Callable[[Path], None], files: Path) -> None:
     job = block(files, 5, 8)

@@ -15,7 +15,7 @@ from faultline.cracks.law import CohesiveProperties, softening
 from faultline.dataset import read_dataset, ugrid, write_dataset
 from faultline.defects import generate_defects
 from faultline.errors import UserError
-from faultline.interface import Layers
+from faultline.interface import Film, Layers
 from faultline.interface import advance as grow_layers
 from faultline.life.capacity import AlkaliLedger, CycleOutcome
 from faultline.life.jumping import JumpControl, Milestone, advance, beginning
@@ -62,6 +62,7 @@ def made_up(particle: Particle) -> LifeState:
         begun.at(17),
         defects=replace(begun.defects, **random(begun.defects, "residual_strain", "dislocation_density")),
         layers=Layers(rng.random(particle.n_interfaces), rng.random(particle.n_surface), since, 17),
+        film=Film(rng.random(particle.n_surface), rng.random(particle.n_surface) < 0.5),
         heat=HeatState(rng.random(particle.n_cells), rng.random(particle.n_cells)),
         ledger=AlkaliLedger(0.9, 0.05, 0.02, 1 / 3, unlimited=False),
         outcome=CycleOutcome(150.1, 149.2, 3.5, 3.2, 0.3),  # the highest site fraction is not known

@@ -14,6 +14,7 @@ from faultline.config.loader import load_study
 from faultline.config.slices import stage_slice
 from faultline.config.tree import nearest
 from faultline.errors import UserError
+from faultline.seal import is_whole
 from faultline.textfiles import read_json
 
 STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface", "life")
@@ -195,10 +196,12 @@ def _state(files: list[Path]) -> str:
 
 
 def _stage_status(file: Path) -> str:
-    """The status attribute of a stage file; "damaged" where it cannot be read."""
+    """The status attribute of a stage file; "damaged" where it is not as it was written."""
     import h5netcdf  # quicker to import than xarray, which reads more than one attribute
 
     try:
+        if not is_whole(file.read_bytes()):
+            return "damaged"
         with h5netcdf.File(file, "r") as stage:
             return str(stage.attrs.get("status", "damaged"))
     except (OSError, ValueError, KeyError, RuntimeError):

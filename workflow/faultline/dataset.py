@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from faultline.errors import AGAIN, UserError
 from faultline.provenance import MAKING
+from faultline.seal import has_seal, is_whole, seal_of
 
 SCHEMA_VERSION = 2
 CONVENTIONS = "CF-1.11 UGRID-1.0"
@@ -32,8 +33,6 @@ TOPOLOGY = (  # what `ugrid` lays down
     "interface_node_connectivity",
     "surface_node_connectivity",
 )
-SEAL = b"\nsealed by faultline, blake2b of all before this line: "
-SEAL_LENGTH = len(SEAL) + 2 * hashlib.blake2b().digest_size + 1
 # dimension: (topology, location in it, its connectivity, meshio's name of the cells)
 LOCATIONS = {
     "cell": ("mesh", "face", "face_node_connectivity", "triangle"),
@@ -120,7 +119,7 @@ def write_dataset(ds: xr.Dataset, path: Path | str, provenance: Mapping[str, Any
     try:
         complete.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
         with partial.open("r+b") as file:
-            file.write(_seal(file.read()))
+            file.write(seal_of(file.read()))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -174,15 +173,10 @@ def check_seal(path: Path | str) -> None:
         raise UserError(f"{path}: there is no such file; run the workflow to make it") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-    content, seal = data[:-SEAL_LENGTH], data[-SEAL_LENGTH:]
-    if not seal.startswith(SEAL):
+    if not has_seal(data):
         raise UserError(f"{path}: {_why_unsealed(path)}; {AGAIN}")
-    if seal != _seal(content):
+    if not is_whole(data):
         raise UserError(f"{path}: damaged, its bytes have changed since it was written; {AGAIN}")
-
-
-def _seal(content: bytes) -> bytes:
-    return SEAL + hashlib.blake2b(content).hexdigest().encode() + b"\n"
 
 
 def _why_unsealed(path: Path) -> str:

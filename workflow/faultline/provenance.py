@@ -37,6 +37,7 @@ SOLVER_PACKAGES = ("numpy", "scipy", "fipy", "scikit-fem", "gmsh")
 MAKING = frozenset(
     [
         *("config_hash", "input_hashes", "code_hash", "lock_hash", "content_hash", "written_as"),
+        "life_hash",
         *("library_version", "git_state", "seed", "solver", "created", "wall_time_s"),
         *("Conventions", "schema_version"),
     ]

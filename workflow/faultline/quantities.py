@@ -176,6 +176,7 @@ CoolingRate = Annotated[float, Quantity("a cooling rate", "K/s", "5 K/min", gt=0
 Density = Annotated[float, Quantity("a density", "kg/m**3", "1.2 g/cm^3", gt=0)]
 AreaResistance = Annotated[float, Quantity("a resistance times area", "ohm*m**2", "1e-3 ohm m^2", ge=0)]
 AreaConductance = Annotated[float, Quantity("a conductance per area", "S/m**2", "1e3 S/m^2", gt=0)]
+AreaConductanceOrNone = Annotated[float, Quantity("a conductance per area", "S/m**2", "100 S/m^2", ge=0)]
 Fraction = Annotated[float, Quantity("a fraction", "dimensionless", "0.05 or 5 %", ge=0, le=1)]
 Ratio = Annotated[float, Quantity("a positive number", "dimensionless", "1e-3", gt=0)]
 Strain = Annotated[float, Quantity("a strain", "dimensionless", "-0.02 or -2 %")]

@@ -33,4 +33,4 @@ def look_once_a_second(scheduler: type) -> None:
         timer.daemon = True
         timer.start()
 
-    scheduler._schedule_reevalutation = look_later  # type: ignore[attr-defined]
+    scheduler._schedule_reevalutation = look_later

@@ -3,6 +3,7 @@ CLAIMED_CASES = claimed_cases()
 CLAIMED_NANO = claimed_runs("dislocations")
 CLAIMED_THRESHOLDS = claimed_runs("thresholds")
 CLAIMED_GASES = claimed_runs("gases")
+CLAIMED_STRATEGIES = claimed_strategies()
 CLAIMS_REPORT = f"{RESULTS}/study/reports/claims.html"
 CLAIMS_REPORTS = [CLAIMS_REPORT] if STUDY.claims else []
 
@@ -21,6 +22,7 @@ rule claims_table:
             rules.threshold_study.output.statistics, threshold=CLAIMED_THRESHOLDS
         ),
         gases=expand(rules.gases.output.statistics, gases=CLAIMED_GASES),
+        strategies=[rules.strategies.output.table] if CLAIMED_STRATEGIES else [],
     output:
         table=report(
             f"{RESULTS}/study/claims.csv",
@@ -41,7 +43,12 @@ rule claims_table:
         dislocations=CLAIMED_NANO,
         thresholds=CLAIMED_THRESHOLDS,
         gases=CLAIMED_GASES,
-        given=given_values(STUDY.claims, STUDY.cases, STUDY.dislocations),
+        given=given_values(
+            STUDY.claims,
+            STUDY.cases,
+            STUDY.dislocations,
+            [strategy.case for strategy in STRATEGIES.values()],
+        ),
         code=code_of("scripts/claims.py"),
     message:
         "claims: stated numbers beside computed ones"

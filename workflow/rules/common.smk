@@ -295,9 +295,7 @@ STRATEGY_ENTRIES = {
     name: entry_of_strategy(strategy) for name, strategy in STRATEGIES.items()
 }
 STRATEGY_FILES = [
-    f"{RESULTS}/study/strategies.{suffix}"
-    for suffix in ("json", "csv")
-    if STRATEGIES
+    f"{RESULTS}/study/strategies.{suffix}" for suffix in ("json", "csv") if STRATEGIES
 ]
 
 

@@ -3,6 +3,7 @@ rule gate:
     input:
         cases=[*METRICS, *DISLOCATION_STATUS],
         thresholds=expand(f"{THRESHOLD}.json", threshold=THRESHOLDS),
+        strategies=rules.strategies.output.statistics if STRATEGIES else [],
     output:
         f"{RESULTS}/study/gate.txt",
     log:
@@ -14,6 +15,7 @@ rule gate:
     params:
         cases=[*CASES, *(f"dislocations of {nano}" for nano in DISLOCATION_STUDIES)],
         thresholds=[f"crack thresholds of {name}" for name in THRESHOLDS],
+        strategies=list(STRATEGIES),
         code=code_of("scripts/gate.py"),
     message:
         "gate: did every case end well?"

@@ -1,11 +1,23 @@
 LITHIUM = [name for name, case in CASES.items() if case.material.alkali == "Li"]
 NOTEBOOKS = [
-    *("cycling", "cracks", "defects", "environment"),
+    *("cycling", "diffraction", "cracks", "defects", "environment"),
     *(["life"] if LIVES else []),
     *(["nmc811"] if LITHIUM else []),
 ]
+MEASURED_FILES = sorted(
+    {
+        file
+        for case in CASES.values()
+        for file in (measured_curves(case) or {"files": {}})["files"].values()
+    }
+)
 REPORT = f"{RESULTS}/study/reports/{{report}}"
-REPORTS = [*expand(f"{REPORT}.html", report=NOTEBOOKS), *DISLOCATION_REPORTS]
+STRATEGIES_REPORT = REPORT.format(report="strategies")
+REPORTS = [
+    *expand(f"{REPORT}.html", report=NOTEBOOKS),
+    *([f"{STRATEGIES_REPORT}.html"] if STRATEGIES else []),
+    *DISLOCATION_REPORTS,
+]
 
 
 rule manifest:
@@ -40,6 +52,9 @@ rule report_notebook:
         rankings=lambda wildcards: (
             RANKING_FILES if wildcards.report == "environment" else []
         ),
+        measured=lambda wildcards: (
+            MEASURED_FILES if wildcards.report == "diffraction" else []
+        ),
         verified=rules.verification_gate.output if STUDY.settings.verify else [],
     output:
         notebook=f"{REPORT}.ipynb",
@@ -64,5 +79,35 @@ rule report_notebook:
         ),
     message:
         "report: {wildcards.report}"
+    script:
+        "../scripts/report_notebook.py"
+
+
+rule strategies_notebook:
+    input:
+        notebook="workflow/notebooks/strategies.ipynb",
+        manifest=rules.manifest.output[0],
+        runs=STRATEGY_RUNS,
+        tables=STRATEGY_FILES,
+        verified=rules.verification_gate.output if STUDY.settings.verify else [],
+    output:
+        notebook=f"{STRATEGIES_REPORT}.ipynb",
+        html=report(
+            f"{STRATEGIES_REPORT}.html",
+            caption="../report/strategies.rst",
+            category="Reports",
+            labels={"report": "strategies"},
+        ),
+    log:
+        f"{LOGS}/study/reports/strategies.log",
+    benchmark:
+        f"{BENCHMARKS}/study/reports/strategies.tsv"
+    conda:
+        "../../envs/faultline.yaml"
+    params:
+        given=["manifest"],
+        code=code_of("scripts/report_notebook.py", "notebooks/strategies.ipynb"),
+    message:
+        "report: strategies"
     script:
         "../scripts/report_notebook.py"

@@ -14,6 +14,8 @@ from faultline.provenance import OK
 from faultline.statistics import Statistic, read_statistics
 from faultline.textfiles import read_json, read_table
 
+TEXTS = ("strategy", "control", "group", "quantity", "unit")
+
 
 def main(input: Any, output: Any, params: Any) -> None:
     claims = [ClaimSettings.model_validate(claim) for claim in params.claims]
@@ -33,6 +35,7 @@ def main(input: Any, output: Any, params: Any) -> None:
             if read_json(path, required=("status",))["status"] != OK
         ],
         given=params.given,
+        strategies=_strategies(input.strategies),
     )
     rows = claim_rows(claims, numbers)
     claim_table(rows).to_csv(output.table, index=False)
@@ -41,6 +44,12 @@ def main(input: Any, output: Any, params: Any) -> None:
 
 def _statistics(names: Iterable[str], paths: Iterable[str]) -> dict[str, dict[str, Statistic]]:
     return {name: read_statistics(Path(path)) for name, path in zip(names, paths, strict=True)}
+
+
+def _strategies(paths: Iterable[str]) -> pd.DataFrame:
+    """The catalogue's table; empty without a catalogue."""
+    tables = [read_table(path, dtype=dict.fromkeys(TEXTS, str)) for path in paths]
+    return pd.concat(tables).fillna(dict.fromkeys(TEXTS, "")) if tables else pd.DataFrame()
 
 
 def _held(path: Path) -> dict[str, bool]:

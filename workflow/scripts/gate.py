@@ -15,6 +15,10 @@ def main(input: Any, output: Any, params: Any) -> None:
     studies = {
         name: _runs_failed(path) for name, path in zip(params.thresholds, input.thresholds, strict=True)
     }
+    studies |= {
+        f"strategy {name}": _runs_failed(input.strategies, f"{name}:runs_failed")
+        for name in params.strategies
+    }
     failed = {name: message for name, (status, message) in cases.items() if status != OK}
     failed |= {name: _words(runs) for name, runs in studies.items() if runs.value >= runs.count}
     total = len(cases) + len(studies)
@@ -30,15 +34,16 @@ def _status(path: str) -> tuple[str, str]:
     return found["status"], found["status_message"]
 
 
-def _runs_failed(path: str) -> Statistic:
-    found = read_statistics(Path(path)).get("runs_failed")
+def _runs_failed(path: str, name: str = "runs_failed") -> Statistic:
+    found = read_statistics(Path(path)).get(name)
     if found is None:
-        raise UserError(f"{path}: lacks runs_failed; {AGAIN}")
+        raise UserError(f"{path}: lacks {name}; {AGAIN}")
     return found
 
 
 def _words(runs: Statistic) -> str:
-    return f"{runs.value:.0f} of {runs.count} runs found no equilibrium"
+    why = f" ({runs.note})" if runs.note else ""
+    return f"{runs.value:.0f} of {runs.count} runs found no solution{why}"
 
 
 if __name__ == "__main__":

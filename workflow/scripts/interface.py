@@ -9,7 +9,16 @@ import xarray as xr
 
 from faultline.config.stage import StageSettings
 from faultline.defects.remodelling import remodel, retained_share_from
-from faultline.interface import Electrolyte, Growth, Interphase, corrode, corrosion_dataset
+from faultline.interface import (
+    Coating,
+    Electrolyte,
+    Film,
+    Growth,
+    Interphase,
+    corrode,
+    corrosion_dataset,
+    fresh_film,
+)
 from faultline.materials import material_from_settings
 from faultline.microstructure.particle import Particle
 from faultline.progress import run_script
@@ -21,6 +30,7 @@ def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageS
     electrolyte = Electrolyte.from_settings(settings.electrolyte) if settings.electrolyte else None
     time = cycling["time"].values
     temperature = settings.electrolyte.temperature if settings.electrolyte else settings.temperature
+    coating, film = coated(particle, cracks, settings)
     corrosion = corrode(
         particle,
         material_from_settings(settings.material),
@@ -35,8 +45,21 @@ def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageS
         exposure_resistance=inputs["exposure"]["film_resistance"].values,
         cei=electrolyte.cei if electrolyte else Interphase(),
         cycles=int(cycling["cycle"].max()),
+        coating=coating,
+        film=film,
     )
-    return corrosion_dataset(particle, corrosion)
+    return corrosion_dataset(particle, corrosion, coating)
+
+
+def coated(
+    particle: Particle, cracks: xr.Dataset, settings: StageSettings
+) -> tuple[Coating | None, Film | None]:
+    """What covers the surface, cracked as the cycles have strained it."""
+    coating = Coating.from_settings(settings.shell, settings.shell_thickness)
+    if coating is None:
+        return None, None
+    tension = cracks["film_tension"].max("frame").values
+    return coating, coating.strained(fresh_film(particle.n_surface), tension)
 
 
 def main(input: Any, output: Any, params: Any) -> None:

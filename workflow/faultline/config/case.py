@@ -6,11 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from faultline.config.catalogue import CatalogueSettings
 from faultline.config.claims import ClaimSettings
 from faultline.config.dislocations import Dislocations
 from faultline.config.gases import GasStudySettings
 from faultline.config.models import (
     CaseSettings,
+    CohesiveSettings,
     ElectrolyteSettings,
     GasSettings,
     LatticeTable,
@@ -47,6 +49,8 @@ class Case:
     """Hash of the table of measured orientations, where there is one."""
     map_sha256: str | None
     """Hash of the measured map of microstrain, where there is one."""
+    measured_sha256: Mapping[str, str]
+    """Hashes of the files under `measured`, by key."""
     origins: Mapping[str, Mapping[KeyPath, Origin]]
     """Origins by part: "case", "material", "shell", "environment", "electrolyte", "protocol"."""
 
@@ -54,6 +58,19 @@ class Case:
     def interlayer_change(self) -> float:
         """Largest change of the slab spacing in the lattice table, relative to the initial state."""
         return interlayer_change(self.material.lattice, self.material.initial_site_fraction.value)
+
+    @property
+    def shell_bond(self) -> CohesiveSettings | None:
+        """What holds a meshed shell: as the shell's own material says, or else the core's."""
+        known = (part.interfaces for part in (self.shell, self.material) if part and part.interfaces)
+        return next((interfaces.shell for interfaces in known if interfaces.shell), None)
+
+    @property
+    def bonds(self) -> dict[str, CohesiveSettings]:
+        """Cohesive laws that are known, by kind of interface."""
+        own = self.material.interfaces
+        laws = {kind: getattr(own, kind, None) for kind in ("grain_boundary", "basal")}
+        return {kind: law for kind, law in {**laws, "shell": self.shell_bond}.items() if law}
 
     @property
     def coupling(self) -> Coupling:
@@ -111,6 +128,29 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class Strategy:
+    """A case of a catalogue, with the catalogue's overrides, of which one seed stands for all."""
+
+    name: str
+    case: Case
+    control: str | None
+    """Name of the strategy of the same catalogue that it is compared with."""
+    end: int | None
+    """Cycle at which its own retention is looked at; None for the first cycle alone."""
+    ends: tuple[int, ...]
+    """Cycles at which its life is looked at: its own end and those of all that it is the control of."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A catalogue with its strategies and their controls by name."""
+
+    name: str
+    settings: CatalogueSettings
+    strategies: Mapping[str, Strategy]
+
+
+@dataclass(frozen=True)
 class Study:
     """A study file with all its cases."""
 
@@ -123,6 +163,7 @@ class Study:
     dislocations: tuple[Dislocations, ...] = ()
     gases: tuple[GasStudy, ...] = ()
     rankings: tuple[Ranking, ...] = ()
+    catalogue: Catalogue | None = None
 
     @property
     def results(self) -> Path:

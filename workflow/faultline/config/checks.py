@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from faultline.config.case import Case
-from faultline.config.models import MaterialSettings
 from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath
 
@@ -18,6 +17,7 @@ MAP_SUFFIXES = (".npy", ".tif", ".tiff", ".csv")
 LARGEST_FAULT_PROBABILITY = 0.5  # beyond it the faulted stacking is the rule and the other one the fault
 ELEMENTS_IN_COHESIVE_ZONE = 3  # Turon et al., Eng. Fract. Mech. 74 (2007) 1665: three elements at least
 ELEMENTS_IN_FRONT = 4
+ELEMENTS_IN_REGION = 2  # across a hard region, the depth of a gradient, the reach of softening
 _CORE_NEEDS = (
     "alkali",
     "molar_mass",
@@ -81,7 +81,7 @@ def _missing_interfaces(case: Case) -> Iterator[Finding]:
         "shell": geometry.shell_model == "meshed",
     }
     for kind, needed in wanted.items():
-        if needed and getattr(case.material.interfaces, kind, None) is None:
+        if needed and kind not in case.bonds:
             yield "material", ("interfaces", kind), f"is missing; case {case.name} has such interfaces"
 
 
@@ -133,7 +133,7 @@ def elements_are_small_enough(case: Case) -> Iterator[Finding]:
     if geometry.basal_planes is not None:
         limits.append((geometry.basal_planes.spacing, "the basal spacing"))
     here = {"basal": geometry.basal_planes is not None, "shell": geometry.shell_model == "meshed"}
-    for kind, length in cohesive_zones(case.material).items():
+    for kind, length in cohesive_zones(case).items():
         if here.get(kind, True):
             words = f"a third of the {kind} cohesive zone E G_c / t_n^2"
             limits.append((length / ELEMENTS_IN_COHESIVE_ZONE, words))
@@ -146,15 +146,12 @@ def elements_are_small_enough(case: Case) -> Iterator[Finding]:
         )
 
 
-def cohesive_zones(material: MaterialSettings) -> dict[str, float]:
+def cohesive_zones(case: Case) -> dict[str, float]:
     """Length of the cohesive zone of each kind of interface, E G_c / t_n^2 (m)."""
-    kinds = ("grain_boundary", "basal", "shell")
-    laws = {kind: getattr(material.interfaces, kind, None) for kind in kinds}
-    modulus = material.elasticity.largest_modulus
+    modulus = case.material.elasticity.largest_modulus
     return {
         kind: modulus * law.toughness_normal.value / law.tensile_strength.value**2
-        for kind, law in laws.items()
-        if law
+        for kind, law in case.bonds.items()
     }
 
 
@@ -173,6 +170,17 @@ def heat_is_known(case: Case) -> Iterator[Finding]:
     first = next((step for step in case.steps if step.kind == "thermal"), None)
     if first is not None and case.material.heat is None:
         yield "material", ("heat",), f"is missing; case {case.name} has the step '{first.text}'"
+
+
+def alkali_is_counted(case: Case) -> Iterator[Finding]:
+    """A half cell has alkali without end: what an anode binds or a reserve adds says nothing there."""
+    life = case.settings.life
+    if life is None or life.cell == "full_cell":
+        return
+    for key in ("anode_loss", "reserve"):
+        if key in life.model_fields_set:
+            message = "is given, but a half cell does not count its alkali; write `cell: full_cell` or leave it out"
+            yield "case", ("life", key), message
 
 
 def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
@@ -212,10 +220,7 @@ def front_is_resolved(case: Case) -> Iterator[Finding]:
 def numbers_fit_the_law(case: Case) -> Iterator[Finding]:
     """An interface must be elastic before it softens: penalty stiffness above t_n^2 / (2 G_c)."""
     penalty = case.settings.cracks.penalty_stiffness
-    for kind in ("grain_boundary", "basal", "shell"):
-        law = getattr(case.material.interfaces, kind, None)
-        if law is None:
-            continue
+    for kind, law in case.bonds.items():
         least = max(
             law.tensile_strength.value**2 / (2 * law.toughness_normal.value),
             law.shear_strength.value**2 / (2 * law.toughness_shear.value),
@@ -243,6 +248,15 @@ def defects_fit_the_mesh(case: Case) -> Iterator[Finding]:
         if length < size * (1 - 1e-9):
             message = f"{_um(length)} is finer than the elements; allowed: at least {_um(size)}, element_size"
             yield "case", ("defects", *path), message
+    widths = {
+        ("redox_regions", "size"): defects.redox_regions.size if defects.redox_regions else math.inf,
+        ("gradient", "depth"): defects.gradient.depth if defects.gradient else math.inf,
+    }
+    least = ELEMENTS_IN_REGION * size
+    for path, width in widths.items():
+        if width < least * (1 - 1e-9):
+            message = f"{_um(width)} is too fine for the mesh; allowed: at least {_um(least)}, two elements"
+            yield "case", ("defects", *path), message
 
 
 def defect_shares_are_possible(case: Case) -> Iterator[Finding]:
@@ -266,13 +280,47 @@ def defect_shares_are_possible(case: Case) -> Iterator[Finding]:
             yield "case", ("defects", block, "spread"), message
 
 
+def redox_regions_are_in_order(case: Case) -> Iterator[Finding]:
+    """The contraction of hard regions sets in before it is complete."""
+    regions = case.settings.defects.redox_regions
+    if regions is not None and regions.complete <= regions.onset:
+        message = f"{regions.complete:.3g} is not above `onset`; allowed: above {regions.onset:.3g}"
+        yield "case", ("defects", "redox_regions", "complete"), message
+
+
+def gradient_is_in_the_tables(case: Case) -> Iterator[Finding]:
+    """The alkali at the surface must lie in both tables, as that of the core does."""
+    gradient = case.settings.defects.gradient
+    if gradient is None:
+        return
+    start, tables = case.material.initial_site_fraction.value, (case.material.lattice, case.material.ocv)
+    low = max(table.site_fraction[0] for table in tables) - start
+    high = min(table.site_fraction[-1] for table in tables) - start
+    if not low <= gradient.surface <= high:
+        message = f"{gradient.surface:g} leaves the tables; allowed: {low:.3g} to {high:.3g}"
+        yield "case", ("defects", "gradient", "surface"), message
+
+
+def softening_is_resolved(case: Case) -> Iterator[Finding]:
+    """Bands of glide are two elements wide at least, or they would be as wide as the mesh makes them."""
+    glide, size = case.material.glide, case.settings.microstructure.element_size
+    if glide is None or glide.softening is None or not case.settings.cracks.glide:
+        return
+    length, least = glide.softening.length.value, ELEMENTS_IN_REGION * size
+    if length < least * (1 - 1e-9):
+        message = f"{_um(length)} is too fine for the mesh; allowed: at least {_um(least)}, two elements"
+        yield "material", ("glide", "softening", "length"), message
+
+
 Check = Callable[[Case], Iterator[Finding]]
 _SHAPE_CHECKS: tuple[Check, ...] = (
     shape_has_its_keys,
     shell_is_thinner_than_the_particle,
     exposure_has_a_duration,
+    alkali_is_counted,
     defects_fit_the_mesh,
     defect_shares_are_possible,
+    redox_regions_are_in_order,
 )
 _CHECKS: tuple[Check, ...] = (
     glide_is_known,
@@ -282,6 +330,8 @@ _CHECKS: tuple[Check, ...] = (
     heat_is_known,
     front_is_resolved,
     numbers_fit_the_law,
+    gradient_is_in_the_tables,
+    softening_is_resolved,
 )
 
 

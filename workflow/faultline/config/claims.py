@@ -10,8 +10,9 @@ orderings only. A tolerance is one of few classes, fixed for all claims, and nev
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
@@ -26,14 +27,14 @@ if TYPE_CHECKING:  # a study holds claims
     from faultline.config.dislocations import Dislocations
 
 Kind = Literal["input", "calibration", "prediction", "ordering", "possible", "not_modelled"]
-Tolerance = Literal["retention", "strain", "velocity", "time", "ordering", "exists"]
+Tolerance = Literal["retention", "strain", "capacity", "voltage", "velocity", "time", "ordering", "exists"]
 Sense = Literal["greater", "less"]
 
 MANY_CLAIMS = 20  # below it one in ten is less than two
 MOST_NOT_MODELLED = 0.1  # share of all claims
 _SENSES: tuple[Sense, ...] = get_args(Sense)
 _NEEDS_REASON = ("input", "calibration", "possible", "not_modelled")
-_NUMERIC = ("retention", "strain", "velocity", "time", "exists")
+_NUMERIC = tuple(name for name in get_args(Tolerance) if name != "ordering")
 
 # what names a computed number, and what may be added to it
 _FORMS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
@@ -45,11 +46,15 @@ _FORMS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset({"dislocations", "parameter"}), frozenset()),
     (frozenset({"thresholds", "statistic"}), frozenset({"expect"})),
     (frozenset({"gases", "statistic"}), frozenset({"expect"})),
+    (frozenset({"strategy", "quantity"}), frozenset({"cycles", "expect"})),
+    (frozenset({"strategy", "quantity", "against", "expect"}), frozenset({"cycles"})),
+    (frozenset({"strategy", "parameter"}), frozenset({"at", "expect"})),
 )
 _FORMS_SHOWN = (
     "{case, metric}, {case, control, metric, expect: greater or less}, {case, parameter}, "
     "{dislocations, statistic}, {dislocations, statement}, {dislocations, parameter}, "
-    "{thresholds, statistic}, {gases, statistic}"
+    "{thresholds, statistic}, {gases, statistic}, {strategy, quantity}, "
+    "{strategy, quantity, against: control, expect: greater or less}, {strategy, parameter}"
 )
 
 Expectation = Sense | dict[Sense, float | str]
@@ -76,8 +81,9 @@ class ComputedSettings(Settings):
     metric: str | None = Field(default=None, description="Key of metrics.json.")
     parameter: str | None = Field(
         default=None,
-        description="Dotted key of the case's material, such as `lattice.slab_spacing`, or constant of a "
-        "dislocations run: a number put in.",
+        description="A number put in: dotted key of the case's material, such as `lattice.slab_spacing`, of "
+        "its shell, `shell.diffusivity.ab`, of the case itself, `microstructure.radius`, or a constant of a "
+        "dislocations run.",
     )
     at: float | None = Field(
         default=None, ge=0, le=1, description="Site fraction at which a column of a table is read."
@@ -85,6 +91,16 @@ class ComputedSettings(Settings):
     dislocations: str | None = Field(default=None, description="Run of the dislocations stage.")
     thresholds: str | None = Field(default=None, description="Name of a study of crack thresholds.")
     gases: str | None = Field(default=None, description="Name of a study of gases.")
+    strategy: str | None = Field(default=None, description="Name of a case of the catalogue of strategies.")
+    quantity: str | None = Field(default=None, description="Name of one of the catalogue's quantities.")
+    against: Literal["control"] | None = Field(
+        default=None, description="`control`: the strategy less its control, seed by seed."
+    )
+    cycles: int | None = Field(
+        default=None,
+        ge=1,
+        description="Cycles that the stated number refers to; a shorter life has no answer.",
+    )
     statistic: str | None = Field(default=None, description="Name of one of its statistics.")
     statement: str | None = Field(
         default=None, description="Name of one of its statements, 1 if it holds there: for `exists`."
@@ -115,6 +131,8 @@ class ComputedSettings(Settings):
         """Where the number is from, in few words."""
         if self.case:
             return f"{self.case} against {self.control}" if self.control else self.case
+        if self.strategy:
+            return f"{self.strategy} against its control" if self.against else self.strategy
         kind, name = self.run
         return f"{kind}: {name}"
 
@@ -130,9 +148,10 @@ class ComputedSettings(Settings):
         if not any(needed <= given <= needed | optional for needed, optional in _FORMS):
             keys = ", ".join(sorted(given)) or "nothing"
             raise ValueError(f"{keys} together name no number; allowed: {_FORMS_SHOWN}")
-        if self.control is None and self.expect is not None and self.bound is None:
+        compared = self.control is not None or self.against is not None
+        if not compared and self.expect is not None and self.bound is None:
             raise ValueError(f"expect: {self.expect} than what? Write {{{self.expect}: bound}}")
-        if self.control is not None and self.bound is not None:
+        if compared and self.bound is not None:
             raise ValueError(f"expect: the control is the bound; write {self.sense}")
         if self.parameter is not None and isinstance(self.bound, str):
             raise ValueError(f"expect: '{self.bound}' is not allowed; a parameter is held against a number")
@@ -156,8 +175,9 @@ class ClaimSettings(Settings):
     kind: Kind = Field(description="What an agreement is worth.")
     tolerance: Tolerance | None = Field(
         default=None,
-        description="Class: retention (10 points), strain (25 %), velocity (the stated spread, else 25 %), "
-        "time (25 %), ordering (sign, above the spread over seeds), exists (yes or no).",
+        description="Class: retention (10 points), strain (25 %), capacity (10 %), voltage (25 %), velocity "
+        "(the stated spread, else 25 %), time (25 %), ordering (sign, above the spread over seeds), exists "
+        "(yes or no).",
     )
     computed: ComputedSettings | None = Field(default=None, description="Where the study's number is found.")
     why: str = Field(
@@ -224,17 +244,23 @@ class Known:
     dislocations: Collection[str] | None = None
     thresholds: Collection[str] | None = None
     gases: Collection[str] | None = None
+    strategies: Collection[str] | None = None
 
 
-def read_claims(tree: Tree, known: Known, problems: Problems) -> tuple[ClaimSettings, ...]:
-    """The claims of a file; every mistake goes to `problems`, within claims and across them."""
-    settings = validate(ClaimsFile, tree, problems)
+def read_claims(trees: Sequence[Tree], known: Known, problems: Problems) -> list[tuple[ClaimSettings, ...]]:
+    """The claims of each file; every mistake goes to `problems`, within claims and across all of them."""
+    files = [(tree, _entries(tree)) for tree in trees]
+    for tree, entries in files:
+        _check_names(entries, tree, known, problems)
+    _check_twins(files, problems)
+    _check_left_out(files, problems)
+    read = [validate(ClaimsFile, tree, problems) for tree in trees]
+    return [tuple(settings.claims) if settings else () for settings in read]
+
+
+def _entries(tree: Tree) -> list[Any]:
     given = tree.data.get("claims")
-    entries = given if isinstance(given, list) else []
-    _check_names(entries, tree, known, problems)
-    _check_twins(entries, tree, problems)
-    _check_left_out(entries, tree, problems)
-    return tuple(settings.claims) if settings else ()
+    return given if isinstance(given, list) else []
 
 
 def left_out(kinds: Iterable[str]) -> float:
@@ -244,15 +270,18 @@ def left_out(kinds: Iterable[str]) -> float:
 
 
 def given_values(
-    claims: Iterable[ClaimSettings], cases: "Iterable[Case]", dislocations: "Iterable[Dislocations]" = ()
+    claims: Iterable[ClaimSettings],
+    cases: "Iterable[Case]",
+    dislocations: "Iterable[Dislocations]" = (),
+    strategies: "Iterable[Case]" = (),
 ) -> dict[str, tuple[float, str]]:
     """Numbers put in, SI value and unit by claim id; a claim on what is not among these has none."""
-    blocks = _blocks(cases, dislocations)
+    holders = _holders(cases, dislocations, strategies)
     asked = {claim.id: claim.computed for claim in claims if claim.computed and claim.computed.parameter}
     return {
-        name: _parameter(blocks[where], str(computed.parameter), computed.at)
+        name: _parameter(holders[where], str(computed.parameter), computed.at)
         for name, computed in asked.items()
-        if (where := (computed.case, computed.dislocations)) in blocks
+        if (where := _holder(computed)) in holders
     }
 
 
@@ -262,40 +291,61 @@ def check_parameters(
     dislocations: "Iterable[Dislocations]",
     tree: Tree,
     problems: Problems,
+    strategies: "Iterable[Case]" = (),
 ) -> None:
-    """Note claims that name a parameter which their case's material, or their run, does not have."""
-    blocks = _blocks(cases, dislocations)
+    """Note claims that name a parameter which their case, or their run, does not have."""
+    holders = _holders(cases, dislocations, strategies)
     for i, claim in enumerate(claims):
         computed = claim.computed
         if computed is None or computed.parameter is None:
             continue
-        block = blocks.get((computed.case, computed.dislocations))
+        holder = holders.get(_holder(computed))
         try:
-            if block is not None:
-                _parameter(block, computed.parameter, computed.at)
+            if holder is not None:
+                _parameter(holder, computed.parameter, computed.at)
         except ValueError as error:
             problems.add(tree.origin(("claims", i, "computed", "parameter")), str(error))
 
 
-def _blocks(
-    cases: "Iterable[Case]", dislocations: "Iterable[Dislocations]"
-) -> dict[tuple[str | None, str | None], BaseModel]:
-    """Settings that hold numbers put in, by name of the case and of the dislocations run."""
-    blocks: dict[tuple[str | None, str | None], BaseModel] = {}
-    blocks |= {(case.name, None): case.material for case in reversed(list(cases))}
-    return blocks | {(None, run.name): run.settings.constants for run in dislocations}
+_Holder = tuple[str, str | None]
 
 
-def _parameter(block: Any, key: str, at: float | None) -> tuple[float, str]:
-    """SI value and unit of a sourced value, or of a table's column at a site fraction (linear between)."""
+def _holder(computed: ComputedSettings) -> _Holder:
+    """What holds the parameter: kind and name."""
+    kinds = ("case", "strategy", "dislocations")
+    return next((kind, name) for kind in kinds if (name := getattr(computed, kind)) is not None)
+
+
+def _holders(
+    cases: "Iterable[Case]", dislocations: "Iterable[Dislocations]", strategies: "Iterable[Case]"
+) -> dict[_Holder, tuple[BaseModel | None, ...]]:
+    """Blocks that hold numbers put in, the first that has a key counts; of seeds the first one."""
+    found: dict[_Holder, tuple[BaseModel | None, ...]] = {}
+    for kind, members in (("case", cases), ("strategy", strategies)):
+        for case in reversed(list(members)):
+            found[kind, case.name] = (case.material, case.settings, case.shell)
+    return found | {("dislocations", run.name): (run.settings.constants,) for run in dislocations}
+
+
+def _parameter(holder: tuple[BaseModel | None, ...], key: str, at: float | None) -> tuple[float, str]:
+    """SI value and unit of a value, or of a table's column at a site fraction (linear between)."""
     *path, last = key.split(".")
+    block: Any
+    if path[:1] == ["shell"] and len(holder) > 1:
+        block, path = holder[-1], path[1:]
+    else:
+        first = (path or [last])[0]
+        written = (block for block in holder if block and first in type(block).model_fields)
+        block = next(written, holder[0])
     for part in path:
         block = _member(block, part, key)
     value = _member(block, last, key)
-    quantity = quantity_of(type(block).model_fields[last])
+    quantity = quantity_of(type(block).model_fields[last]) if isinstance(block, BaseModel) else None
     unit = quantity.symbol if quantity else ""
     if isinstance(value, Sourced):
-        return float(value.value), unit
+        value = value.value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value), unit
     column = value if isinstance(value, list) else []
     if column and at is not None and all(isinstance(entry, float) for entry in column):
         return float(np.interp(at, block.site_fraction, column)), unit
@@ -303,6 +353,8 @@ def _parameter(block: Any, key: str, at: float | None) -> tuple[float, str]:
 
 
 def _member(block: Any, name: str, key: str) -> Any:
+    if isinstance(block, Mapping) and name in block:
+        return block[name]
     fields = type(block).model_fields if isinstance(block, BaseModel) else {}
     if name not in fields or getattr(block, name) is None:
         present = [field for field in fields if getattr(block, field) is not None]
@@ -320,6 +372,7 @@ def _check_names(entries: list[Any], tree: Tree, known: Known, problems: Problem
         "dislocations": known.dislocations,
         "thresholds": known.thresholds,
         "gases": known.gases,
+        "strategy": known.strategies,
     }
     for i, entry in enumerate(entries):
         computed = entry.get("computed") if isinstance(entry, Mapping) else None
@@ -336,23 +389,28 @@ def _is_known(name: str, names: Collection[str]) -> bool:
     return name in names or any(re.match(rf"{re.escape(known)}\.", name) for known in names)
 
 
-def _check_twins(entries: list[Any], tree: Tree, problems: Problems) -> None:
+def _check_twins(files: Iterable[tuple[Tree, list[Any]]], problems: Problems) -> None:
     seen: set[str] = set()
-    for i, entry in enumerate(entries):
-        name = entry.get("id") if isinstance(entry, Mapping) else None
-        if not isinstance(name, str):
-            continue
-        if name in seen:
-            problems.add(tree.origin(("claims", i, "id")), f"'{name}' stands twice; ids must differ")
-        seen.add(name)
+    for tree, entries in files:
+        for i, entry in enumerate(entries):
+            name = entry.get("id") if isinstance(entry, Mapping) else None
+            if not isinstance(name, str):
+                continue
+            if name in seen:
+                problems.add(tree.origin(("claims", i, "id")), f"'{name}' stands twice; ids must differ")
+            seen.add(name)
 
 
-def _check_left_out(entries: list[Any], tree: Tree, problems: Problems) -> None:
-    kinds = [str(entry.get("kind")) for entry in entries if isinstance(entry, Mapping)]
-    share = left_out(kinds)
-    if len(kinds) >= MANY_CLAIMS and share > MOST_NOT_MODELLED:
-        count = kinds.count("not_modelled")
+def _check_left_out(files: Iterable[tuple[Tree, list[Any]]], problems: Problems) -> None:
+    """Of all files together; the one that leaves out most is named."""
+    kinds = {
+        tree.origin(("claims",)): [str(entry.get("kind")) for entry in entries if isinstance(entry, Mapping)]
+        for tree, entries in files
+    }
+    together = list(chain.from_iterable(kinds.values()))
+    if len(together) >= MANY_CLAIMS and left_out(together) > MOST_NOT_MODELLED:
         problems.add(
-            tree.origin(("claims",)),
-            f"{count} of {len(kinds)} claims are not_modelled; allowed: at most one in ten",
+            max(kinds, key=lambda origin: kinds[origin].count("not_modelled")),
+            f"{together.count('not_modelled')} of {len(together)} claims are not_modelled; "
+            "allowed: at most one in ten",
         )

@@ -7,7 +7,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from faultline.config.case import Case
-from faultline.config.estimates import DefectConstants, Estimate, SynthesisConstants, estimates
+from faultline.config.estimates import (
+    DefectConstants,
+    Estimate,
+    MechanismConstants,
+    SynthesisConstants,
+    estimates,
+)
 from faultline.config.models import DefectSettings, LatticeTable, OcvTable, Sourced
 from faultline.config.tree import KeyPath, dotted
 from faultline.config.validation import quantity_of
@@ -41,10 +47,12 @@ def describe(case: Case) -> list[Entry]:
     for part, settings in parts.items():
         if settings is not None:
             entries += _entries(case, part, settings, ())
-    constants = [DefectConstants(), *([SynthesisConstants()] if defects.synthesis else [])]
-    for block in constants:
+    constants: list[tuple[str, Any]] = [("defects", DefectConstants())]
+    constants += [("defects", SynthesisConstants())] if defects.synthesis else []
+    constants += [("mechanisms", MechanismConstants())] if case.settings.mechanisms else []
+    for name, block in constants:
         entries += [
-            Entry(f"defects: {e.name}", e.text, "faultline", e.status, f"{e.source}; {_range_text(e)}")
+            Entry(f"{name}: {e.name}", e.text, "faultline", e.status, f"{e.source}; {_range_text(e)}")
             for e in estimates(block)
         ]
     return entries
@@ -69,10 +77,9 @@ def _entries(case: Case, part: str, block: BaseModel, path: KeyPath) -> Iterator
                 key, _text(field, value.value), origin, value.status or "", " ".join(value.source.split())
             )
         elif isinstance(value, LatticeTable | OcvTable):
-            file = getattr(block, f"{name}_table")
-            yield Entry(
-                key, f"table of {len(value.site_fraction)} rows", file, ", ".join(sorted(set(value.status)))
-            )
+            file = getattr(block, f"{name}_table") if origin == "default" else origin
+            status, sources = ", ".join(sorted(set(value.status))), set(value.source)
+            yield Entry(key, _summary(value), file, status, sources.pop() if len(sources) == 1 else "")
         elif isinstance(value, BaseModel):
             yield from _entries(case, part, value, here)
         elif value not in (None, "", {}) or origin != "default":
@@ -82,14 +89,27 @@ def _entries(case: Case, part: str, block: BaseModel, path: KeyPath) -> Iterator
 def _origin(case: Case, part: str, path: KeyPath) -> str:
     known = case.origins[part].get(path)
     if known:
-        return str(known)
+        ruled = known.path[:1] == ("mechanisms",) != path[:1]
+        return f"{known}, {known.key}" if ruled else str(known)
     follows = case.settings.defects.synthesised if part == "case" else {}
     here = {("defects", block, key) for block, keys in follows.items() for key in keys}
     return "defects.synthesis" if path in here else "default"
 
 
+def _summary(table: LatticeTable | OcvTable) -> str:
+    """Rows of a table and what they reach over."""
+    rows = f"table of {len(table.site_fraction)} rows"
+    if isinstance(table, OcvTable):
+        return f"{rows}, {min(table.voltage):.4g} V to {max(table.voltage):.4g} V"
+    low, high = (1e10 * end for end in (min(table.slab_spacing), max(table.slab_spacing)))
+    path = " - ".join(dict.fromkeys(reversed(table.phase)))
+    return f"{rows}, {path} on charge, slabs {low:.4g} A to {high:.4g} A"
+
+
 def _text(field: Any, value: Any) -> str:
     quantity = quantity_of(field)
+    if isinstance(value, dict) and quantity:
+        return ", ".join(f"{key}: {quantity.show(item)}" for key, item in value.items())
     if isinstance(value, tuple | list):
         return ", ".join(quantity.show(item) if quantity else str(item) for item in value)
     if quantity and value is not None:

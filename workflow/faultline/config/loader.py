@@ -12,11 +12,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from faultline.config import tables
-from faultline.config.case import Case, GasStudy, Ranking, Study, Threshold
+from faultline.config.case import Case, Catalogue, GasStudy, Ranking, Strategy, Study, Threshold
+from faultline.config.catalogue import CatalogueSettings, ends_of
 from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES, check_case, check_threshold, file_problem
 from faultline.config.claims import ClaimSettings, Known, check_parameters, read_claims
+from faultline.config.composition import CompositionError
 from faultline.config.dislocations import Dislocations, DislocationSettings
 from faultline.config.gases import GasStudySettings
+from faultline.config.measured import MEASURED, read_measured
+from faultline.config.mechanisms import resolve
 from faultline.config.models import (
     CaseSettings,
     ElectrolyteSettings,
@@ -24,6 +28,7 @@ from faultline.config.models import (
     MaterialSettings,
     ProtocolSettings,
     Sourced,
+    StrategySettings,
     StudySettings,
 )
 from faultline.config.protocol import Step, parse_step
@@ -35,7 +40,8 @@ from faultline.quantities import Quantity
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _SWEEP_HINT = "expected: a dotted key and a list of values, `cracks.viscosity: [1e13 Pa/m, 2e13 Pa/m]`"
-_NOT_INHERITED = ("title", "comment", "sweep", "extends")
+_NOT_INHERITED = ("title", "comment", "sweep", "extends", "strategy", "measured")
+_CASE_FOLDERS = ("cases", "strategies")
 _GAS_NEEDS = (
     "air",
     "alkali",
@@ -74,6 +80,15 @@ class _Variant:
     tree: Tree
 
 
+@dataclass(frozen=True)
+class _Member:
+    """A case of a catalogue before it is resolved, its block `strategy` and the name of its control."""
+
+    tree: Tree
+    block: StrategySettings | None
+    control: str | None
+
+
 @dataclass
 class _Loader:
     root: Path
@@ -108,10 +123,20 @@ class _Loader:
         self._check_comparisons(settings, tree)
         self._check_statistics(settings, cases)
         thresholds, dislocations = self._thresholds(settings, tree), self._dislocations(settings, tree)
-        claims = self._claims(settings, tree, cases, dislocations)
         gases, rankings = self._gas_studies(settings, tree), self._rankings(settings, tree)
+        catalogue = self._catalogue(settings, tree)
+        claims = self._claims(settings, tree, cases, dislocations, catalogue)
         return Study(
-            settings, shown, self.root, tuple(cases), claims, thresholds, dislocations, gases, rankings
+            settings,
+            shown,
+            self.root,
+            tuple(cases),
+            claims,
+            thresholds,
+            dislocations,
+            gases,
+            rankings,
+            catalogue,
         )
 
     # ---- files
@@ -139,22 +164,44 @@ class _Loader:
 
     # ---- cases
 
-    def _inherited(self, name: object, origin: Origin, chain: tuple[str, ...] = ()) -> Tree | None:
-        """A case file merged over the cases it extends."""
-        tree = self._named("cases", name, origin)
+    def _case_file(self, name: object, origin: Origin) -> tuple[str, Tree | None]:
+        """Folder and file of a case; an unknown name is reported with the nearest one of either folder."""
+        holding = [folder for folder in _CASE_FOLDERS if name in self._names(folder, ".yaml")]
+        if len(holding) > 1:
+            twins = " and ".join(f"config/{folder}/{name}.yaml" for folder in holding)
+            self.problems.add(origin, f"'{name}' is the name of {twins}; rename one")
+            return holding[0], None
+        if holding:
+            return holding[0], self._named(holding[0], name, origin)
+        known = itertools.chain.from_iterable(self._names(folder, ".yaml") for folder in _CASE_FOLDERS)
+        self.problems.add(origin, f"there is no '{name}' in config/cases/{nearest(name, known)}")
+        return _CASE_FOLDERS[0], None
+
+    def _inherited(
+        self, name: object, origin: Origin, chain: tuple[str, ...] = (), overrides: Tree | None = None
+    ) -> Tree | None:
+        """A case file merged over the cases it extends.
+
+        `overrides` are those of a catalogue: they go over what comes from `config/cases`, while what a file
+        under `config/strategies` writes stands.
+        """
+        folder, tree = self._case_file(name, origin)
         if tree is None or not isinstance(name, str):
             return None
-        parent = tree.data.get("extends")
+        parent, above = tree.data.get("extends"), overrides if folder == "cases" else None
+        below = None if above else overrides
         if parent is None:
-            return tree
-        if parent in (*chain, name):
+            merged = merge(below, tree) if below else tree
+        elif parent in (*chain, name):
             circle = " -> ".join((*chain, name, str(parent)))
             self.problems.add(tree.origin(("extends",)), f"goes in a circle: {circle}")
             return None
-        base = self._inherited(parent, tree.origin(("extends",)), (*chain, name))
-        if base is None:
-            return None
-        merged = merge(base.without(*_NOT_INHERITED), tree)
+        else:
+            base = self._inherited(parent, tree.origin(("extends",)), (*chain, name), below)
+            if base is None:
+                return None
+            merged = merge(base.without(*_NOT_INHERITED), tree)
+        merged = merge(merged, above) if above else merged
         return Tree(merged.data, {**merged.origins, (): tree.origin(())})
 
     def _variants(self, name: str, index: int, study: Tree) -> Iterator[_Variant]:
@@ -216,6 +263,8 @@ class _Loader:
         image = self._hashed(tree, ("microstructure", "image", "file"), "an image", IMAGE_SUFFIXES)
         table = self._hashed(tree, ("microstructure", "grains", "orientation_table"), "a table", (".csv",))
         strain_map = self._hashed(tree, ("defects", "microstrain", "map", "file"), "a map", MAP_SUFFIXES)
+        if settings is not None and material is not None and settings.mechanisms is not None:
+            settings, material = self._mechanisms(settings, material, parts)
         if settings is None or material is None or steps is None:
             return None
         case = Case(
@@ -232,6 +281,7 @@ class _Loader:
             image_sha256=image,
             orientation_sha256=table,
             map_sha256=strain_map,
+            measured_sha256=self._measured(tree),
             origins={part: source.origins for part, source in parts.items()},
         )
         for part, path, message in check_case(case):
@@ -251,6 +301,22 @@ class _Loader:
         for key, value in changes.items():
             source = self._changed(source, key, value, tree.origin(("material_changes", key)))
         return self._material_from(source, name, "material", parts)
+
+    def _mechanisms(
+        self, settings: CaseSettings, host: MaterialSettings, parts: dict[str, Tree]
+    ) -> tuple[CaseSettings | None, MaterialSettings | None]:
+        """Case and material with what `mechanisms` make of them; their new values come from that block."""
+        tree = parts["case"]
+        try:
+            assert settings.mechanisms is not None
+            resolved = resolve(settings.mechanisms, host, settings.defects)
+        except CompositionError as error:
+            self.problems.add(tree.origin(_mechanism(error.key)), str(error))
+            return None, None
+        for part, follows in resolved.follows.items():
+            origins = {path: tree.origin(_mechanism(key)) for path, key in follows.items()}
+            parts[part] = Tree(parts[part].data, {**parts[part].origins, **origins})
+        return settings.model_copy(update={"defects": resolved.defects}), resolved.material
 
     def _changed(self, source: Tree, key: str, value: Any, origin: Origin) -> Tree:
         """The material with one value changed; a bare value is an assumption and is labelled as one."""
@@ -361,6 +427,15 @@ class _Loader:
             return None
         return hashlib.sha256((self.root / file).read_bytes()).hexdigest()
 
+    def _measured(self, tree: Tree) -> dict[str, str]:
+        """Hashes of the measured curves that can be read."""
+        found = {key: self._hashed(tree, ("measured", key), "a table", (".csv",)) for key in MEASURED}
+        known = {key: sha256 for key, sha256 in found.items() if sha256}
+        for key in known:
+            file = str(_at(tree.data, ["measured", key]))
+            read_measured(key, self.root / file, file, self.problems)
+        return known
+
     def _check_statistics(self, settings: StudySettings, cases: list[Case]) -> None:
         """Statistics that cases take over come from dislocation studies of this very study."""
         for case in cases:
@@ -454,6 +529,80 @@ class _Loader:
             return None
         return Ranking(name, settings, {v: {e: c for e, c in p.items() if c} for v, p in ends.items()})
 
+    # ---- catalogue of strategies
+
+    def _catalogue(self, settings: StudySettings, study: Tree) -> Catalogue | None:
+        """The catalogue with its strategies and all that they are compared with."""
+        if settings.catalogue is None:
+            return None
+        tree = self._named("catalogues", settings.catalogue, study.origin(("catalogue",)))
+        found = validate(CatalogueSettings, tree, self.problems) if tree is not None else None
+        if tree is None or found is None:
+            return None
+        for key in found.misplaced:
+            message = f"{key} cannot be the same for all strategies; write it in their cases"
+            self.problems.add(tree.origin(("overrides", key)), message)
+        members = self._members(found, tree)
+        strategies = {name: self._strategy(name, members, found) for name in members}
+        known = {name: strategy for name, strategy in strategies.items() if strategy is not None}
+        return Catalogue(settings.catalogue, found, known) if known else None
+
+    def _members(self, settings: CatalogueSettings, tree: Tree) -> dict[str, _Member]:
+        """The strategies that are listed and, after them, their controls."""
+        listed = settings.strategies or sorted(self._names("strategies", ".yaml"))
+        waiting = [(name, tree.origin(("strategies", i))) for i, name in enumerate(listed)]
+        if not listed:
+            self.problems.add(tree.origin(("strategies",)), "there is no case in config/strategies/")
+        for i, (name, origin) in enumerate(waiting):
+            if name in listed[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+        found: dict[str, _Member] = {}
+        for name, origin in waiting:  # grows as controls are met
+            member = self._member(name, origin, tree) if name not in found else None
+            if member is None:
+                continue
+            if member.block is None and name in listed:
+                message = f"'{name}' has no block `strategy`, which says what it is"
+                self.problems.add(member.tree.origin(("strategy",)), message)
+            found[name] = member
+            if member.control is not None:
+                waiting.append((member.control, member.tree.origin(("strategy", "control"))))
+        return found
+
+    def _member(self, name: str, origin: Origin, catalogue: Tree) -> _Member | None:
+        overrides = catalogue.branch("overrides")
+        tree = self._inherited(name, origin, overrides=overrides if overrides.data else None)
+        if tree is None:
+            return None
+        written = tree.branch("strategy")
+        block = validate(StrategySettings, written, self.problems) if written.data else None
+        if block is None:
+            return _Member(tree, None, None)
+        control = block.control if "control" in block.model_fields_set else tree.data.get("extends")
+        if control == name:
+            self.problems.add(tree.origin(("strategy", "control")), f"'{name}' cannot be its own control")
+            control = None
+        return _Member(tree, block, control)
+
+    def _strategy(
+        self, name: str, members: Mapping[str, _Member], settings: CatalogueSettings
+    ) -> Strategy | None:
+        """The case of a member, with a life as long as it and all that it is the control of need."""
+        here = members[name]
+        compared = [here, *(member for member in members.values() if member.control == name)]
+        own, *others = (member.block.cycles if member.block else None for member in compared)
+        end, ends = ends_of([own], settings.cycles), ends_of([own, *others], settings.cycles)
+        origin = here.tree.origin(("strategy",))
+        tree = here.tree.without("sweep").replaced(["life", "cycles"], max(ends, default=1), origin)
+        case = self._resolve(_Variant(name, name, 1, tree))
+        if case is None:
+            return None
+        if case.settings.defects.activation.statistics is not None:
+            message = "cannot be used in a catalogue; set it to null in its `overrides`"
+            self.problems.add(tree.origin(("defects", "activation", "statistics")), message)
+        control = here.control if here.control in members else None
+        return Strategy(name, case, control, end[0] if end else None, ends)
+
     # ---- studies of gases
 
     def _gas_studies(self, settings: StudySettings, study: Tree) -> tuple[GasStudy, ...]:
@@ -499,20 +648,26 @@ class _Loader:
         study: Tree,
         cases: list[Case],
         dislocations: tuple[Dislocations, ...],
+        catalogue: Catalogue | None,
     ) -> tuple[ClaimSettings, ...]:
-        name, files = settings.claims, [file.name for file in self.root.glob("config/*.yaml")]
-        if name is not None and name not in files:
-            self.problems.add(
-                study.origin(("claims",)), f"there is no '{name}' in config/{nearest(name, files)}"
-            )
-        tree = self._file(f"config/{name}") if name in files else None
-        if tree is None:
-            return ()
-        folders = ("cases", "dislocations", "thresholds", "gases")
-        known = Known(*(self._names(folder, ".yaml") for folder in folders))
-        claims = read_claims(tree, known, self.problems)
-        check_parameters(claims, cases, dislocations, tree, self.problems)
-        return claims
+        files = [file.name for file in self.root.glob("config/*.yaml")]
+        written, trees = study.data.get("claims"), []
+        for i, name in enumerate(settings.claims):
+            origin = study.origin(("claims",) if isinstance(written, str) else ("claims", i))
+            if name not in files:
+                self.problems.add(origin, f"there is no '{name}' in config/{nearest(name, files)}")
+            elif name in settings.claims[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+            elif (tree := self._file(f"config/{name}")) is not None:
+                trees.append(tree)
+        folders = ("cases", "dislocations", "thresholds", "gases", "strategies")
+        names = {folder: self._names(folder, ".yaml") for folder in folders}
+        names["strategies"] += names["cases"]  # a control may be an ordinary case
+        found = read_claims(trees, Known(**names), self.problems)
+        strategies = [member.case for member in catalogue.strategies.values()] if catalogue else []
+        for tree, claims in zip(trees, found, strict=True):
+            check_parameters(claims, cases, dislocations, tree, self.problems, strategies)
+        return tuple(itertools.chain.from_iterable(found))
 
     def _check_comparisons(self, settings: StudySettings, tree: Tree) -> None:
         names: set[str] = set()
@@ -535,6 +690,11 @@ def _control(parent: str | None, variant: _Variant, ids: set[str]) -> str | None
     seed = f".s{variant.seed}"
     candidates = (f"{parent}{suffix}", f"{parent}{seed}", str(parent))
     return next((known for known in candidates if parent and known in ids), None)
+
+
+def _mechanism(key: str) -> KeyPath:
+    """Path of a key of `mechanisms`, or of the whole block."""
+    return ("mechanisms", key) if key else ("mechanisms",)
 
 
 def _at(data: Any, path: list[str]) -> Any:

@@ -5,7 +5,7 @@ them. Quantities hold SI floats after validation. A block declared with ``_optio
 file; the loader reports it where a case needs it, so code that runs may rely on it being there.
 """
 
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -243,6 +244,60 @@ class SynthesisSettings(Settings):
     )
 
 
+class GradientSettings(Settings):
+    """Composition that varies with depth: gradient particles, and cores with a shell of like kind.
+
+    It acts as segregation does, by the deviation s of the alkali content x0 that goes with it: the surface
+    starts with it, and the lattice moves by s / x0 more than its table says. The core has the formula.
+    """
+
+    surface: q.Strain = Field(description="Deviation of the alkali content at the surface, such as -20 %.")
+    depth: q.Length = Field(description="Depth at which the core's composition is reached.")
+    profile: Literal["linear", "step"] = Field(
+        default="linear", description="Even fall from the surface, or a shell of even composition."
+    )
+    strength: q.Ratio = _default("1", "Factor on strength and toughness of grain boundaries at the surface.")
+
+
+class RedoxRegionSettings(Settings):
+    """Hard regions inside the grains, whose oxygen takes part in redox, in a softer rest.
+
+    Charged, they contract beyond their table, evenly in all directions, which makes them denser, and they
+    are stiffer all along; their layers withstand glide better by the same factor.
+    """
+
+    share: float = Field(
+        default=0.33,
+        gt=0,
+        lt=1,
+        description="Share of the area (an estimate, 0.15 to 0.6: lithium on a ninth of the metal sites, "
+        "gathered where it fills a third of them, as in a honeycomb).",
+    )
+    size: q.Length = _default(
+        "0.5 um",
+        "Mean width of a region along a line (an estimate, 0.05 um to 1 um: uneven mixing of precursors).",
+    )
+    onset: q.Fraction = _default(
+        "50 %",
+        "Share of the alkali extracted from which oxygen takes part (an estimate, 40 % to 70 %: what the "
+        "transition metals of lithium-substituted oxides can give).",
+    )
+    complete: q.Fraction = _default(
+        "80 %",
+        "Share of the alkali extracted at which the contraction is complete (an estimate, 60 % to 100 %).",
+    )
+    contraction: q.Strain = _default(
+        "1 %",
+        "Linear contraction beyond the table's (an estimate, 0.3 % to 2 %: volume changes of 1 % to 6 % "
+        "along oxygen plateaus of layered oxides).",
+    )
+    stiffness: q.Ratio = _default(
+        "1.5",
+        "Stiffness over that of the rest (an estimate, 1.1 to 2: slabs held closer, with bonds between "
+        "oxygen atoms).",
+    )
+
+
 class ActivationSettings(Settings):
     """What the block of cycles makes of the defects, in a file of its own; cycling does not feel it yet."""
 
@@ -277,6 +332,12 @@ class DefectSettings(Settings):
     )
     porosity: PorositySettings = Field(
         default_factory=PorositySettings, description="Closed pores on grain boundaries."
+    )
+    gradient: GradientSettings | None = Field(
+        default=None, description="Composition that varies with depth; null for none."
+    )
+    redox_regions: RedoxRegionSettings | None = Field(
+        default=None, description="Hard regions of oxygen redox inside the grains; null for none."
     )
     strength_spread: float = Field(
         default=0.1, ge=0, le=2, description="Spread of facet strength: standard deviation of its logarithm."
@@ -475,6 +536,11 @@ class AgingSettings(Settings):
     closed_conductance: q.Fraction = _default(
         "10 %", "Conductance of a failed contact that touches, over a sound one (an estimate)."
     )
+    closed_ion_conductance: q.AreaConductanceOrNone = _default(
+        "100 S/m^2",
+        "Ionic conductance of a failed contact that touches and is dry; 0 lets no alkali through (an estimate, "
+        "1 to 1e4 S/m^2: contact spots a tenth of the area and 0.1 um apart, in oxide of 5e-5 S/m).",
+    )
     contact_conductance: q.AreaConductance = _default(
         "1e3 S/m^2", "Electronic conductance of a sound contact between grains (an estimate)."
     )
@@ -614,7 +680,21 @@ class InterfacePropertySettings(Settings):
 
     grain_boundary: CohesiveSettings = _optional("Grain boundaries; needed with more than one grain.")
     basal: CohesiveSettings = _optional("Basal planes inside grains; needed with `basal_planes`.")
-    shell: CohesiveSettings = _optional("Bond between the particle and its shell; needed with `shell`.")
+    shell: CohesiveSettings = _optional(
+        "Bond between the particle and a meshed shell; that in the shell's own folder goes before."
+    )
+
+
+class SofteningSettings(Settings):
+    """Loss of resistance to glide with slip, so that glide gathers in bands: tau_c / (1 + slip / half_slip).
+
+    Slip is the mean over a neighbourhood, which sets the width of the bands.
+    """
+
+    half_slip: Sourced[q.Ratio] = Field(description="Shear by slip at which half of the resistance is left.")
+    length: Sourced[q.Length] = Field(
+        description="Radius of the neighbourhood, at least two elements: about the width of a band."
+    )
 
 
 class GlideSettings(Settings):
@@ -623,6 +703,7 @@ class GlideSettings(Settings):
     critical_resolved_shear_stress: Sourced[q.Pressure] = Field(
         description="Shear stress at which layers glide."
     )
+    softening: SofteningSettings = _optional("Loss of resistance with slip; without it glide never softens.")
 
 
 class AirSettings(Settings):
@@ -719,6 +800,36 @@ class ElectrolyteCorrosionSettings(Settings):
     )
 
 
+class CoatingSettings(Settings):
+    """A shell that is a film: it holds acid off, is used up by what it binds, and cracks under tension.
+
+    A shell with cells of its own has its bond instead, and meets acid as the oxide does.
+    """
+
+    reference_thickness: Sourced[q.Length] = Field(description="Thickness that `acid_permeability` is of.")
+    acid_permeability: Sourced[q.Fraction] = Field(
+        description="Share of the acid that passes a film so thick; falls exponentially with thickness."
+    )
+    acid_uptake: Sourced[q.SurfaceRate] = Field(
+        description="Acid that comes to the film per area, at the reference of `electrolyte_corrosion`."
+    )
+    acid_capacity: Sourced[q.Concentration] = Field(
+        description="Hydrofluoric acid that a volume of film binds before it is gone."
+    )
+    toughness: Sourced[q.SurfaceEnergy] = Field(description="Energy per area of a crack through the film.")
+    residual_stress: Sourced[q.SignedPressure] = Field(
+        description="Equibiaxial stress of the film as deposited, tension positive."
+    )
+
+    @model_validator(mode="after")
+    def _lets_some_through(self) -> Self:
+        if not 0 < self.acid_permeability.value < 1:
+            raise ValueError("acid_permeability must lie between 0 and 1, both left out")
+        if self.acid_capacity.value == 0:
+            raise ValueError("acid_capacity must be above 0; a film that binds none has an acid_uptake of 0")
+        return self
+
+
 class HeatSettings(Settings):
     """Oxygen release of the charged oxide in heat: layered oxide becomes rock salt with pores.
 
@@ -777,6 +888,9 @@ class MaterialSettings(Settings):
     molar_mass: Sourced[q.MolarMass] = _optional("Mass of one formula unit.")
     maximum_concentration: Sourced[q.Concentration] = _optional("Alkali concentration at site fraction 1.")
     initial_site_fraction: Sourced[q.Fraction] = _optional("Alkali per formula unit as synthesised.")
+    in_plane_parameter: Sourced[q.Length] = _optional(
+        "In-plane lattice parameter a as synthesised, for diffraction; default: from `maximum_concentration`."
+    )
     nominal_site_fraction_change: Sourced[q.Fraction] = _optional(
         "Change of site fraction that 1C passes in an hour."
     )
@@ -795,6 +909,9 @@ class MaterialSettings(Settings):
     air: AirSettings = _optional("Reaction with moist gas; needed with `exposure`.")
     electrolyte_corrosion: ElectrolyteCorrosionSettings = _optional(
         "Reaction with the electrolyte; needed with `interface`."
+    )
+    coating: CoatingSettings = _optional(
+        "Acid and cracks in a shell that is a film; without it the film does nothing but resist."
     )
     heat: HeatSettings = _optional("Oxygen release in heat; needed with a `Heat to ...` step.")
     lattice_table: str = Field(default="lattice.csv", description="File with the lattice table.")
@@ -880,8 +997,138 @@ def _name_or_sentences(given: object) -> str | list[str]:
     raise ValueError(f"{given!r} is neither the name of a protocol nor a list of sentences")
 
 
+# ---- strategy
+
+StrategyGroup = Literal[
+    "electronic", "strain-phase", "interphase", "single-crystal", "environment", "defects", "cycling"
+]
+Lever = Literal[
+    "capacity_path",
+    "phase_path",
+    "strength",
+    "homogeneity",
+    "architecture",
+    "coating",
+    "gradient",
+    "electrolyte",
+    "storage",
+]
+_CLASS: dict[str, Any] = {  # a word of Python, so no attribute of a class body can have this name
+    "class": (str, Field(default="", description="Class of rules that its values follow, `cosubstitution`."))
+}
+_RuleClass: Any = create_model("_RuleClass", __base__=Settings, **_CLASS)
+
+
+class StrategySettings(_RuleClass):
+    """What a case stands for in a catalogue of strategies; no stage depends on it."""
+
+    group: StrategyGroup = Field(description="Chapter of the catalogue that it belongs to.")
+    reference: int | list[int] | None = Field(
+        default=None, description="Number, or numbers, in the review; null for a control without one."
+    )
+    control: str | None = Field(
+        default=None,
+        description="Case it is compared with; default: the case it extends; null for a control.",
+    )
+    cycles: int | None = Field(
+        default=None,
+        ge=2,
+        le=100000,
+        description="Cycles after which the source states a retention; null for none.",
+    )
+    levers: list[Lever] = Field(default_factory=list, description="What it acts on.")
+
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Numbers in the review."""
+        found = self.reference
+        return () if found is None else (found,) if isinstance(found, int) else tuple(found)
+
+
+class MeasuredSettings(Settings):
+    """Measurements of the same electrode, which reports lay over the computed curves.
+
+    No stage depends on them. Each is a csv file, relative to the project folder; lines that start with `#`
+    are comments. Capacities count from the start of a half-cycle (`half_cycle` is `charge` or `discharge`).
+    """
+
+    voltage: str | None = Field(
+        default=None,
+        min_length=1,
+        description="First cycle: columns `half_cycle`, `capacity_mAh_g`, `voltage_V`.",
+    )
+    xrd: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Peaks in the first cycle, one a row: columns `half_cycle`, `capacity_mAh_g`, "
+        "`reflection` (such as 003), `two_theta_deg`, and `width_deg` if it is known.",
+    )
+    retention: str | None = Field(
+        default=None, min_length=1, description="Columns `cycle`, `discharge_capacity_mAh_g`."
+    )
+    wavelength: q.Length = _default("1.5406 angstrom", "Wavelength of `xrd`; Cu K-alpha 1.")
+
+    @model_validator(mode="after")
+    def _is_of_x_rays(self) -> Self:
+        if not 0.1e-10 <= self.wavelength <= 2.5e-10:
+            given = f"{self.wavelength * 1e10:g} angstrom"
+            raise ValueError(f"wavelength is {given}; allowed: 0.1 angstrom to 2.5 angstrom")
+        return self
+
+
+# ---- mechanisms
+
+PhasePath = Literal[
+    "auto", "P2-O2", "P2-OP4", "P2-solid-solution", "O3-P3-O3'", "O3-P3", "O3-solid-solution"
+]
+
+
+def _known_path(given: object) -> object:
+    if given not in get_args(PhasePath):
+        raise ValueError(f"'{given}' is not allowed; allowed: {', '.join(get_args(PhasePath))}")
+    return given
+
+
+class MechanismSettings(Settings):
+    """What changes against the host, the oxide that `material` names, by rules for classes of changes.
+
+    The rules act on what all other keys give, `material_changes` too, and by what differs from the host's own
+    formula. They make the voltage and lattice tables, amounts, strength and defects that the stages use.
+    They rest on estimates, which are listed at the end of this page; `explain` shows what comes out.
+    """
+
+    formula: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Formula, `Na0.9Ni0.4Fe0.1Mn0.5O2` or `Na2/3Ni1/3Mn2/3O2`; default: the host's.",
+    )
+    pillars: dict[str, q.Fraction] = Field(
+        default_factory=dict,
+        description="Ions on alkali sites, per formula unit: `{Mg: 0.05}`; moved there from the metal layer "
+        "where the formula holds them, else added.",
+    )
+    vacancies: q.Fraction | None = Field(
+        default=None,
+        description="Empty sites of the metal layer, per formula unit; default: what the formula leaves.",
+    )
+    boundary_dopants: dict[str, q.Fraction] = Field(
+        default_factory=dict,
+        description="Metals gathered at grain boundaries, per formula unit: `{B: 0.02}`.",
+    )
+    mixing: Literal["plain", "declustered", "high_entropy"] = Field(
+        default="plain", description="How evenly the metals are spread; plain is as in the host."
+    )
+    phase_path: Annotated[PhasePath, BeforeValidator(_known_path)] = Field(
+        default="auto", description="Phases on charge; auto: the host's, changed by the rules."
+    )
+    lattice_change: Sourced[q.Ratio] | None = Field(
+        default=None,
+        description="Factor on the host's strains, where a source states it, in place of the rule's.",
+    )
+
+
 class CaseSettings(Settings):
-    """A file under `config/cases/`."""
+    """A file under `config/cases/`, or under `config/strategies/` where it belongs to a catalogue."""
 
     title: str = Field(default="", description="Name for figures and tables; not inherited.")
     comment: str = Field(default="", description="Free text; not inherited.")
@@ -919,6 +1166,15 @@ class CaseSettings(Settings):
     )
     life: LifeSettings | None = Field(
         default=None, description="Many cycles, after the detailed look at the first; null for none."
+    )
+    measured: MeasuredSettings | None = Field(
+        default=None, description="Measured curves to compare with; null for none; not inherited."
+    )
+    mechanisms: MechanismSettings | None = Field(
+        default=None, description="What changes against the host, by rules; null for nothing."
+    )
+    strategy: StrategySettings | None = Field(
+        default=None, description="Its place in a catalogue of strategies; null for none; not inherited."
     )
 
 
@@ -966,8 +1222,9 @@ class StudySettings(Settings):
     comparisons: list[ComparisonSettings] = Field(
         default_factory=list, description="Cases against their controls."
     )
-    claims: str | None = Field(
-        default=None, description="File under `config/` of claims that the study's numbers are judged by."
+    claims: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+        default_factory=list,
+        description="File, or files, under `config/` of claims that the study's numbers are judged by.",
     )
     thresholds: list[str] = Field(
         default_factory=list, description="Names of threshold studies under `config/thresholds/`."
@@ -977,6 +1234,9 @@ class StudySettings(Settings):
     )
     rankings: list[str] = Field(
         default_factory=list, description="Names of rankings of variables under `config/rankings/`."
+    )
+    catalogue: str | None = Field(
+        default=None, description="Name of a catalogue of strategies under `config/catalogues/`."
     )
     dislocations: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
         default_factory=list,
@@ -992,7 +1252,7 @@ class StudySettings(Settings):
     @classmethod
     def _leave_folders_free(cls, names: list[str]) -> list[str]:
         folders = {"study", "logs", "benchmarks", "microstructures", "quick", "tiny", "verification"}
-        folders.add("dislocations")
+        folders |= {"dislocations", "strategies"}
         taken = sorted(folders & set(names))
         if taken:
             raise ValueError(f"{', '.join(taken)}: name of a folder under results; rename the case")

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from faultline.config.claims import ClaimsFile
 from faultline.config.dislocations import DislocationSettings
-from faultline.config.estimates import DefectConstants, SynthesisConstants, estimates
+from faultline.config.estimates import DefectConstants, MechanismConstants, SynthesisConstants, estimates
 from faultline.config.gases import GasStudySettings
 from faultline.config.models import (
     CaseSettings,
@@ -129,8 +129,9 @@ def _constants() -> str:
     blocks = {
         "What defects do to strain and strength": DefectConstants(),
         "What `defects.synthesis` makes of a synthesis": SynthesisConstants(),
+        "What `mechanisms` make of a host": MechanismConstants(),
     }
-    text = "\n## Constants of the defect models\n\nNo document states them; `explain` prints them, too.\n"
+    text = "\n## Constants of the models\n\nNo document states them; `explain` prints them, too.\n"
     for title, block in blocks.items():
         text += f"\n### {title}\n\n| constant | value | plausible | status | source |\n"
         text += "| --- | --- | --- | --- | --- |\n"

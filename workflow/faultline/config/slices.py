@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from faultline.config.case import Case, GasStudy, Ranking, Threshold
+from faultline.config.case import Case, GasStudy, Ranking, Strategy, Threshold
 from faultline.config.models import Settings, Sourced
 from faultline.quantities import rounded
 
@@ -28,6 +28,7 @@ _WORDS = {
 _STATE = ("initial_site_fraction",)
 _AMOUNTS = ("molar_mass", "maximum_concentration", "nominal_site_fraction_change", *_STATE)
 _STRAIN = ("lattice", "elasticity", *_STATE)
+_REDOX_PLACE, _REDOX_LATTICE = ("share", "size"), ("onset", "complete", "contraction")
 _AIR = (
     "alkali",
     "air",
@@ -95,6 +96,7 @@ def _defects(case: Case) -> dict[str, Any]:
         for key in ("arrangement", "cluster_share", "cluster_size"):
             plain["microstrain"].pop(key)
     measured = {"map_sha256": case.map_sha256} if case.map_sha256 else {}
+    plain |= _redox_regions(case, *_REDOX_PLACE)
     return {"defects": plain, "seed": case.seed, **measured}
 
 
@@ -105,7 +107,9 @@ def _activation(case: Case) -> dict[str, Any]:
     if not settings.activation.enabled:
         return {"defects": defects}
     defects["microstrain"] = {"correlation_length": rounded(settings.microstrain.correlation_length)}
-    return {"defects": defects, "material": _of(case.material, "lattice", *_STATE), "seed": case.seed}
+    defects |= _redox_regions(case, *_REDOX_PLACE, *_REDOX_LATTICE)
+    material = _of(case.material, "lattice", *_STATE) | _heat(case)
+    return {"defects": defects, "material": material, "seed": case.seed}
 
 
 def _exposure(case: Case) -> dict[str, Any]:
@@ -126,6 +130,7 @@ def _cycling(case: Case) -> dict[str, Any]:
         "temperature": settings.temperature,
         "material": _of(case.material, *_TRANSPORT),
         **_shell(case, "elasticity", "diffusivity", "maximum_concentration"),
+        **_hard(case, *_REDOX_PLACE, *_REDOX_LATTICE, "stiffness"),
     }
     if settings.cycling.front == "phase_field":
         plain["material"] |= _of(case.material, "spinodal_overpotential")
@@ -137,7 +142,8 @@ def _cycling(case: Case) -> dict[str, Any]:
 
 
 def _condensed(case: Case) -> dict[str, Any]:
-    return {"material": _of(case.material, "elasticity"), **_shell(case, "elasticity")}
+    elasticity = {"material": _of(case.material, "elasticity"), **_shell(case, "elasticity")}
+    return elasticity | _hard(case, *_REDOX_PLACE, "stiffness")
 
 
 def _cracks(case: Case) -> dict[str, Any]:
@@ -146,6 +152,7 @@ def _cracks(case: Case) -> dict[str, Any]:
         "cracks": _plain(case.settings.cracks),
         "material": _of(case.material, *_STRAIN) | _fracture(case) | _heat(case),
         **_shell(case, "elasticity"),
+        **_hard(case, *_REDOX_PLACE, *_REDOX_LATTICE, "stiffness"),
     }
 
 
@@ -158,6 +165,7 @@ def _interface(case: Case) -> dict[str, Any]:
         "interface": interface,
         "electrolyte": _plain(case.electrolyte),
         "material": _of(case.material, "maximum_concentration", "electrolyte_corrosion", *_STATE),
+        **_coating(case),
     }
 
 
@@ -173,18 +181,22 @@ def _life(case: Case) -> dict[str, Any]:
         for key in ("anode_loss", "reserve"):
             life.pop(key)
     parts = [SLICES[stage](case) for stage in ("cracks", "interface", "activation", "cycling")]
+    parts.append(_coating(case))
     merged: dict[str, Any] = {}
     for part in parts:
         merged |= part
     merged.pop("cycles")
-    merged["material"] = {key: value for part in parts for key, value in part.get("material", {}).items()}
+    for name in ("material", "shell", "defects"):
+        if name in merged:
+            merged[name] = {key: value for part in parts for key, value in part.get(name, {}).items()}
     merged["cycling"] |= numerics
     return merged | {"life": life, "seed": case.seed}
 
 
 def _observables(case: Case) -> dict[str, Any]:
     """All else is read from the files of the other stages."""
-    return {"formula": case.material.formula}
+    crystal = _of(case.material, "lattice", "maximum_concentration", "in_plane_parameter", *_STATE)
+    return {"formula": case.material.formula, "material": crystal}
 
 
 def threshold_slice(threshold: Threshold) -> dict[str, Any]:
@@ -206,18 +218,33 @@ def ranking_slice(ranking: Ranking) -> dict[str, Any]:
 
     The ends lie under `variables`, by name and `low` or `high`: slices `defects`, `exposure` and `life`.
     """
-
-    def slice_of(case: Case, stage: str) -> dict[str, Any]:
-        return {key: value for key, value in stage_slice(case, stage).items() if key != "seed"}
-
-    stages = ("defects", "exposure", "life")
     ends = {
-        name: {end: {stage: slice_of(case, stage) for stage in stages} for end, case in pair.items()}
-        for name, pair in ranking.ends.items()
+        name: {end: _of_a_life(case) for end, case in pair.items()} for name, pair in ranking.ends.items()
     }
     anyone = next(iter(ranking.ends.values()))["low"]
-    particle = slice_of(anyone, "microstructure")
+    particle = _seedless(anyone, "microstructure")
     return {"particle": particle, "cycles": ranking.settings.cycles, "variables": ends}
+
+
+def strategy_slice(strategy: Strategy) -> dict[str, Any]:
+    """What the lives of a strategy use, the same for every seed.
+
+    `particle`, a slice `microstructure`; `stages`, the slices `defects`, `exposure` and `life`; `ends`, the
+    cycles at which the life is looked at, empty for the first cycle alone, and `end`, the one of its own (the
+    last one where it has none).
+    """
+    particle, ends = _seedless(strategy.case, "microstructure"), list(strategy.ends)
+    end = strategy.end or max(ends, default=None)
+    return {"particle": particle, "stages": _of_a_life(strategy.case), "ends": ends, "end": end}
+
+
+def _of_a_life(case: Case) -> dict[str, Any]:
+    """Stages of a life on a particle that is given."""
+    return {stage: _seedless(case, stage) for stage in ("defects", "exposure", "life")}
+
+
+def _seedless(case: Case, stage: str) -> dict[str, Any]:
+    return {key: value for key, value in stage_slice(case, stage).items() if key != "seed"}
 
 
 def gas_slice(study: GasStudy) -> dict[str, Any]:
@@ -260,6 +287,8 @@ def _fracture(case: Case) -> dict[str, Any]:
     }
     kinds = [kind for kind, here in present.items() if here]
     fracture: dict[str, Any] = {"interfaces": _of(case.material.interfaces, *kinds) if kinds else {}}
+    if present["shell"]:
+        fracture["interfaces"]["shell"] = _plain(case.shell_bond)
     if case.settings.cracks.glide:
         fracture |= _of(case.material, "glide")
     return fracture
@@ -277,6 +306,25 @@ def _shell(case: Case, *blocks: str) -> dict[str, Any]:
         return {}
     film = {"shell_thickness": geometry.shell.thickness} if geometry.shell_model == "film" else {}
     return {"shell": _of(case.shell, *blocks)} | film
+
+
+def _coating(case: Case) -> dict[str, Any]:
+    """A shell that is a film of which more is known than its resistance."""
+    film = case.settings.microstructure.shell_model == "film"
+    known = film and case.shell is not None and case.shell.coating is not None
+    return _shell(case, "coating", "elasticity") if known else {}
+
+
+def _redox_regions(case: Case, *keys: str) -> dict[str, Any]:
+    """Some keys of the regions of oxygen redox, where there are any."""
+    found = case.settings.defects.redox_regions
+    return {} if found is None else {"redox_regions": {key: rounded(getattr(found, key)) for key in keys}}
+
+
+def _hard(case: Case, *keys: str) -> dict[str, Any]:
+    """The same for a stage that draws them anew, from the seed, and knows of no other defects."""
+    regions = _redox_regions(case, *keys)
+    return {"defects": regions, "seed": case.seed} if regions else {}
 
 
 def _plain(value: Any) -> Any:

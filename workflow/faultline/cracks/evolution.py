@@ -10,6 +10,7 @@ from faultline.cracks import statistics
 from faultline.cracks.fracture import FractureModel, FractureState
 from faultline.cracks.glide import BasalGlide
 from faultline.cracks.law import Floats
+from faultline.cracks.layers import layer_fields
 from faultline.errors import NotConverged
 from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL_BOND
 
@@ -52,7 +53,7 @@ class CrackEvolution:
     @property
     def slip_tolerance(self) -> float:
         """Slip that stands for the overstress left on a gliding plane."""
-        return SLIP_TOLERANCE * float(self.glide.critical.min(initial=np.inf)) / self.glide.shear_modulus
+        return SLIP_TOLERANCE * float(self.glide.critical.min(initial=np.inf)) / self.glide.stiffest
 
     def trial(self, eigenstrain: Floats, ramp: float, slip: Floats) -> tuple[Floats, Floats]:
         """Stress (n_cells, 6) at a given slip if the eigenstrain moved here within `ramp` of a half-cycle.
@@ -115,10 +116,20 @@ class CrackEvolution:
 
     def record(self, failed_damage: float) -> dict[str, float | NDArray]:
         """Fields per interface and the crack statistics of the committed state."""
+        total = self.eigenstrain + self.glide.strain(self.slip)
         return crack_record(self.fracture, self.state, failed_damage) | {
+            "film_tension": self.fracture.film_tension(self.state, total),
             "plastic_work": self.plastic_work,
             "glide": self._glide_by_cell(),
+            **self._layers(),
         }
+
+    def _layers(self) -> dict[str, Floats]:
+        """Fields of the layers (n_cells,), where glide may gather in bands."""
+        if self.glide.softening is None:
+            return {}
+        total = self.eigenstrain + self.glide.strain(self.slip)
+        return layer_fields(self.fracture, self.state, total, self.glide.distortion(self.slip))
 
     def _glide_by_cell(self) -> Floats:
         glide = np.zeros(self.fracture.particle.n_cells)

@@ -185,6 +185,13 @@ class FractureModel:
         strain = self.elasticity.strain(self._dofs(state, load), self._axial_strain(state, load))
         return self.elasticity.stress(strain, eigenstrain)
 
+    def film_tension(self, state: FractureState, eigenstrain: Floats) -> Floats:
+        """Largest principal force per length (n_surface,) in the film, N/m; empty without one."""
+        if self.elasticity.film is None:
+            return np.zeros(0)
+        load = self._condensed_load(eigenstrain)
+        return self.elasticity.film_tension(self._dofs(state, load), self._axial_strain(state, load))
+
     def displacement(self, state: FractureState, eigenstrain: Floats) -> Floats:
         """Displacement (n_nodes, 3) of the split mesh, m; free blocks lie wherever they drifted."""
         return self.elasticity.vectors(self._dofs(state, self._condensed_load(eigenstrain)))

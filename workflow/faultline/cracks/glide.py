@@ -1,15 +1,69 @@
 """Glide of the layers over each other in the bulk: slip on basal planes as an evolving eigenstrain."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from faultline.cracks.law import Floats, Ints
 from faultline.crystal import stress_bond
+from faultline.materials.material import GlideSoftening
+from faultline.microstructure.particle import Particle
 
 ALONG_BC, ALONG_AC = 3, 4
+STACK = 3.0  # reach of a neighbourhood across the layers over that along them
+OVERSHOOT = 2.0  # weight of the neighbourhood against 1 - OVERSHOOT of the cell itself
+
+
+@dataclass(frozen=True)
+class Softening:
+    """Resistance to glide that falls as 1 / (1 + g / half_slip) with the slip g about a cell.
+
+    Layers under compression that have glided are tilted, and tilted layers glide more easily; small strains
+    do not hold that, so it is put into the resistance. It goes with the slip that there is, not with all that
+    was: gliding back tilts the layers back.
+
+    Slip that softens where it is would gather in a band as thin as the mesh. So g = max(m <g> - (m - 1) g, 0)
+    with the mean <g> over the same grain within a radius R, weighted by (1 - r^2 / R^2)^2, and m = 2: the
+    over-nonlocal softening of Vermeer and Brinkgreve (1994), whose bands have a width of their own, near R,
+    where m > 1 (Jirasek and Rolshoven, Int. J. Eng. Sci. 41, 1553, 2003).
+
+    Attributes:
+        half_slip: at which half of the resistance is left.
+        mean: (n_gliding, n_gliding) of a neighbourhood; rows sum to one.
+    """
+
+    half_slip: float
+    mean: sp.csr_array
+
+    @classmethod
+    def on(cls, particle: Particle, gliding: NDArray[np.bool_], law: GlideSoftening) -> "Softening":
+        """Of the gliding cells (n_cells,) of a particle."""
+        cells = np.flatnonzero(gliding)
+        place, grain = particle.cell_centroid[cells], particle.grain[cells]
+        tree = KDTree(place)
+        near = tree.sparse_distance_matrix(tree, STACK * law.length, output_type="coo_matrix")
+        way = place[near.col] - place[near.row]
+        across = np.einsum("nk,nk->n", way, particle.orientation[grain[near.row], :2, 2])
+        left = 1 - ((way**2).sum(axis=1) - (1 - STACK**-2) * across**2) / law.length**2
+        kept = (left > 0) & (grain[near.row] == grain[near.col])
+        row, column = near.row[kept], near.col[kept]
+        weight = left[kept] ** 2 * particle.cell_area[cells[column]]
+        total = np.bincount(row, weights=weight, minlength=len(cells))
+        shape = (len(cells), len(cells))
+        return cls(law.half_slip, sp.csr_array((weight / total[row], (row, column)), shape=shape))
+
+    def share_left(self, slip: Floats) -> Floats:
+        """Resistance (n_gliding,) over that of layers that have not glided, at a slip (n_gliding, 2)."""
+        size = np.linalg.norm(slip, axis=1)
+        about = np.maximum(OVERSHOOT * (self.mean @ size) - (OVERSHOOT - 1) * size, 0.0)
+        return 1 / (1 + about / self.half_slip)
 
 
 class BasalGlide:
-    """Perfectly plastic slip on the basal plane, in any direction within it.
+    """Plastic slip on the basal plane, in any direction within it; perfectly plastic unless it softens.
 
     The state is `slip` (n_gliding, 2): the engineering shears bc and ac of the cells that can glide. In a
     time step from `slip_n` to `slip` it obeys |tau| <= tau_c and slip - slip_n along tau where |tau| = tau_c,
@@ -21,21 +75,33 @@ class BasalGlide:
     give way only lessen the drop of tau, whose slope P in the slip thus obeys 0 <= P <= C44 (proximal
     gradient with step 1 / C44; Parikh and Boyd, Found. Trends Optim. 1, 127, 2014).
 
+    Layers that soften do so between steps: tau_c of a step is that of the slip from which it starts. The step
+    stays convex, and the softening lags by one, an error of first order in the step.
+
     Args:
         orientation: (n_cells, 3, 3) crystal axes as columns.
-        shear_modulus: C44, Pa.
-        critical_stress: tau_c (n_cells,), Pa; infinite where nothing glides.
+        shear_modulus: C44 (n_cells,) or of all cells, Pa.
+        critical_stress: tau_c (n_cells,) before any slip, Pa; infinite where nothing glides.
         cell_area: (n_cells,), m2.
+        softening: of the cells that can glide; None for none.
     """
 
     def __init__(
-        self, orientation: Floats, shear_modulus: float, critical_stress: Floats, cell_area: Floats
+        self,
+        orientation: Floats,
+        shear_modulus: Floats | float,
+        critical_stress: Floats,
+        cell_area: Floats,
+        softening: Softening | None = None,
     ) -> None:
         self.cells: Ints = np.flatnonzero(np.isfinite(critical_stress))
-        self.shear_modulus = shear_modulus
+        self.stiffest = float(np.max(shear_modulus))
+        self.shear_modulus = np.broadcast_to(shear_modulus, critical_stress.shape)[self.cells]
         self.critical = critical_stress[self.cells]
+        self.softening = softening
         self.area = cell_area[self.cells]
         self.n_cells = len(orientation)
+        self.orientation = orientation
         to_crystal = stress_bond(np.swapaxes(orientation[self.cells], 1, 2))
         self._resolver = np.ascontiguousarray(to_crystal[:, [ALONG_BC, ALONG_AC]])
 
@@ -49,15 +115,27 @@ class BasalGlide:
         strain[self.cells] = np.einsum("ckv,ck->cv", self._resolver, slip)
         return strain
 
+    def distortion(self, slip: Floats) -> Floats:
+        """Plastic distortion s (x) c of a slip (n_cells, 3, 3): s = gamma_bc b + gamma_ac a, lab frame."""
+        a, b, c = (self.orientation[self.cells, :, k] for k in range(3))
+        along = slip[:, :1] * b + slip[:, 1:] * a
+        distortion = np.zeros((self.n_cells, 3, 3))
+        distortion[self.cells] = along[:, :, None] * c[:, None, :]
+        return distortion
+
+    def resistance(self, slip: Floats) -> Floats:
+        """Critical stress (n_gliding,), Pa, of layers with a slip (n_gliding, 2)."""
+        return self.critical if self.softening is None else self.critical * self.softening.share_left(slip)
+
     def resolved(self, stress: Floats) -> Floats:
         """Shear traction (n_gliding, 2) on the basal planes, Pa, of a stress (n_cells, 6)."""
         return np.einsum("ckv,cv->ck", self._resolver, stress[self.cells])
 
     def improved(self, slip: Floats, slip_n: Floats, stress: Floats) -> Floats:
         """One proximal step: the next guess of slip, from the stress (n_cells, 6) in equilibrium with it."""
-        foreseen = self.resolved(stress) + self.shear_modulus * (slip - slip_n)
+        foreseen = self.resolved(stress) + self.shear_modulus[:, None] * (slip - slip_n)
         size = np.linalg.norm(foreseen, axis=1)
-        increment = np.maximum(size - self.critical, 0.0) / self.shear_modulus
+        increment = np.maximum(size - self.resistance(slip_n), 0.0) / self.shear_modulus
         return slip_n + (increment / np.where(size > 0, size, 1.0))[:, None] * foreseen
 
     def work(self, stress: Floats, stress_n: Floats, increment: Floats) -> float:

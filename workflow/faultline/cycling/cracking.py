@@ -15,8 +15,6 @@ from faultline.cracks.statistics import first_crack
 from faultline.cycling.setup import Inputs, crack_evolution, particle_model
 from faultline.dataset import ugrid
 from faultline.errors import NotConverged
-from faultline.materials.heat import HeatState
-from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure.particle import Particle
 from faultline.progress import Progress
 
@@ -27,6 +25,12 @@ CRACK_FIELDS = {
     "damage": ("1", "damage, 0 intact, 1 separated"),
     "opening": ("m", "opening"),
     "slip": ("m", "slip"),
+}
+FILM_FIELDS = {"film_tension": ("N/m", "largest principal force in the coating, tension positive")}
+LAYER_FIELDS = {  # of a crystal whose glide softens
+    "layer_slip": ("1", "shear by slip of the layers"),
+    "layer_rotation": ("rad", "rotation of the layers against their block, counter-clockwise"),
+    "layer_spacing_strain": ("1", "change of the distance of the layers"),
 }
 CRACK_SERIES = {
     "failed_fraction": ("1", "failed share of the interfaces"),
@@ -64,7 +68,8 @@ def crack(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
     frames = [name for name in ("frame_time", "frame_voltage", "frame_mean_site_fraction") if name in cycling]
     result = ugrid(particle).assign({name: cycling[name] for name in frames})
     if settings.cycling.coupling == "two_way":
-        names = [name for name in (*CRACK_FIELDS, *CRACK_SERIES) if name in cycling]
+        tables = (*CRACK_FIELDS, *FILM_FIELDS, *LAYER_FIELDS, *CRACK_SERIES)
+        names = [name for name in tables if name in cycling]
         summary = {key: cycling.attrs[key] for key in CRACK_ATTRIBUTES}
         return result.assign({name: cycling[name] for name in names}).assign_attrs(summary)
     model = particle_model(particle, inputs, settings)
@@ -72,11 +77,11 @@ def crack(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
     records: dict[str, list[Any]] = {}
     progress = Progress(log)
     passed = half_cycles_passed(cycling)
-    parts = np.diff(passed, prepend=passed[0] - 1.0) + heat_between(cycling)
+    parts = np.diff(passed, prepend=passed[0] - 1.0) + heat_between(cycling, len(passed))
     for frame, part in enumerate(parts):
         x = cycling["site_fraction"].values[frame]
         try:
-            evolution.follow(heated_model(model, cycling, frame).eigenstrain(x), float(part))
+            evolution.follow(model.in_frame(cycling, frame).eigenstrain(x), float(part))
         except NotConverged as failure:
             found = with_cracks(result.isel(frame=slice(frame)), records, settings.cracks.failed_damage)
             raise NotConverged(
@@ -95,28 +100,27 @@ def half_cycles_passed(cycling: xr.Dataset) -> Array:
     return np.interp(cycling["frame_time"].values, time, passed)
 
 
-def heat_between(cycling: xr.Dataset) -> Array:
+def heat_between(fields: Mapping[str, Any], n_frames: int) -> Array:
     """(n_frames,) 1 where heat came before the frame: its hours give cracks all the time they need."""
-    if "rock_salt" not in cycling:
-        return np.zeros(cycling.sizes["frame"])
-    rock_salt = cycling["rock_salt"].values
+    if "rock_salt" not in fields:
+        return np.zeros(n_frames)
+    rock_salt = np.asarray(fields["rock_salt"])
     return np.any(np.diff(rock_salt, axis=0, prepend=rock_salt[:1]) > 0, axis=1).astype(float)
-
-
-def heated_model(model: ParticleModel, cycling: xr.Dataset, frame: int) -> ParticleModel:
-    """The particle with the rock salt of a frame."""
-    if "rock_salt" not in cycling:
-        return model
-    return model.heated(HeatState(*(cycling[name].values[frame] for name in ("rock_salt", "vacated"))))
 
 
 def with_cracks(result: xr.Dataset, records: Mapping[str, Any], failed_damage: float) -> xr.Dataset:
     """Dataset with the recorded cracks, one record a frame, and when the first face failed."""
     if not records:
         return result
-    for dims, table in ((("frame", "interface"), CRACK_FIELDS), (("frame",), CRACK_SERIES)):
+    tables = {
+        ("frame", "interface"): CRACK_FIELDS,
+        ("frame", "surface"): FILM_FIELDS,
+        ("frame", "cell"): LAYER_FIELDS,
+        ("frame",): CRACK_SERIES,
+    }
+    for dims, table in tables.items():
         for name, (unit, words) in table.items():
-            if name in records:
+            if name in records and np.size(records[name]):  # no film, no tension
                 result[name] = (dims, np.stack(records[name]), attributes(unit, words))
     first = first_crack(result["failed_fraction"].values)
     when = {"voltage": "frame_voltage", "site_fraction": "frame_mean_site_fraction"}

@@ -13,7 +13,6 @@ from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
 from faultline.cycling.run import Cycler, Settings
 from faultline.cycling.setup import Inputs, crack_evolution, particle_model
 from faultline.dataset import ugrid
-from faultline.materials.heat import HeatState
 from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure.particle import Particle
 from faultline.transport.surface import outer_surface
@@ -70,7 +69,7 @@ def cycle(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr.Dat
 
 def _cycling_dataset(model: ParticleModel, history: History) -> xr.Dataset:
     stress, x = history.field("stress"), history.field("site_fraction")
-    hot = _heated(model, history)
+    hot = history.models(model)
     held = np.stack([frame.held(row) for frame, row in zip(hot, x, strict=True)])
     mean = np.average(held[:, model.in_core], axis=1, weights=model.particle.cell_area[model.in_core])
     fields = {
@@ -93,18 +92,12 @@ def _cycling_dataset(model: ParticleModel, history: History) -> xr.Dataset:
     if "rock_salt" in history.frames:
         for name, (values, unit, words) in _heat_fields(hot, x).items():
             result[name] = (("frame", "cell"), values, attributes(unit, words))
+    if model.regions is not None:
+        about = attributes("1", "linear strain of oxygen redox beyond the table's")
+        result["redox_strain"] = (("frame", "cell"), model.regions.strain(x), about)
     phases = model.material.phase_names
     result["phase"].attrs |= {"flag_values": list(range(len(phases))), "flag_meanings": " ".join(phases)}
     return result
-
-
-def _heated(model: ParticleModel, history: History) -> list[ParticleModel]:
-    """The particle of each frame."""
-    frames = len(history.frames["site_fraction"])
-    if "rock_salt" not in history.frames:
-        return [model] * frames
-    names = ("rock_salt", "vacated")
-    return [model.heated(HeatState(*(history.frames[name][k] for name in names))) for k in range(frames)]
 
 
 def _heat_fields(hot: list[ParticleModel], x: Array) -> dict[str, tuple[Array, str, str]]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultline.materials.particle_model import ParticleModel
+
 Array = NDArray[np.float64]
 
 
@@ -33,6 +35,10 @@ class History:
         """Append one frame of fields and scalars."""
         for name, value in values.items():
             self.frames.setdefault(name, []).append(np.array(value))
+
+    def models(self, model: ParticleModel) -> list[ParticleModel]:
+        """The particle of each frame, with the rock salt that it had then."""
+        return [model.in_frame(self.frames, k) for k in range(len(self.frames["site_fraction"]))]
 
     def column(self, name: str) -> Array:
         """One series as an array (n_steps,)."""

@@ -28,8 +28,13 @@ log = logging.getLogger(__name__)
 SITE_FRACTION_TOLERANCE = 3e-4  # x
 POTENTIAL_TOLERANCE = 2e-3  # V, by which transport and mechanics disagree on Omega : sigma / F
 CURRENT_TOLERANCE = 1e-3  # of the current of 1C
-EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff voltage or current
-SHORTEST_BRACKET = 1e-4  # of a time step, in the search for a cutoff
+EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff, before the step that ends on it is searched
+SAFE_SHARE = (0.05, 0.95)  # of a step that passed a cutoff, where the search for the cutoff starts
+OUTSIDE = "the composition leaves the tables of lattice and voltage"
+MOST_OUTSIDE = 2  # iterations that stand still at an end of the tables and want to go on
+NEWTON_ITERATIONS = 12  # of transport alone; beyond them a shorter step is cheaper
+NEWTON_GROWTH = 5.0  # of a correction over the smallest one so far; beyond it Newton's method runs away
+FIRST_STEP = 1.6  # of the largest step, times the root of the tolerance: a twentieth at one in a thousand
 GROWTH_PER_STEP = 0.5  # exponent by which a perturbation inside a spinodal may grow in one step
 SMALLEST_STEP = 1e-4  # of the largest step; below it the run counts as diverged
 
@@ -155,21 +160,22 @@ class Cycler:
             return self._heat(state, step, cycle, index)
         start, state = state.time, replace(state, rate=None)
         largest = self._largest_dt(step, state)
-        dt = largest / 20.0
+        dt = min(FIRST_STEP * np.sqrt(self.settings.tolerance), 1.0) * largest
         while True:
-            remaining = np.inf if step.duration_s is None else start + step.duration_s - state.time
-            new, error, dt_next = self._adaptive(state, step, min(dt, remaining), largest)
-            hit = self._event(step, new)
-            if hit > EVENT_TOLERANCE:  # passed the cutoff: find the step that ends on it
+            dt = min(dt, self._remaining(step, state, start, largest))
+            new, error, dt_next = self._adaptive(state, step, dt, largest)
+            if self._past(step, new).max() > EVENT_TOLERANCE:
+                tried = new.time - state.time
                 try:
-                    new = self._land_on_event(state, step, new)
+                    new = self._landed(state, step, new)
                 except NotConverged:
-                    dt = (new.time - state.time) / 2  # come closer first
-                    if dt < SMALLEST_STEP * largest:
-                        raise
-                    continue
+                    dt = tried / 4  # come closer first
+                    if dt >= SMALLEST_STEP * largest:
+                        continue
+                    new = self._implicit(state, self._control(step), tried)  # passed as good as at once
             self._accept(state, new, cycle, index, error)
-            done = hit >= -EVENT_TOLERANCE or new.time - start >= (step.duration_s or np.inf) * (1 - 1e-12)
+            done = self._past(step, new).max() >= -EVENT_TOLERANCE
+            done = done or new.time - start >= (step.duration_s or np.inf) * (1 - 1e-12)
             state = new
             if done:
                 self._frame(state)
@@ -208,6 +214,15 @@ class Cycler:
             return max(step.duration_s or 3600.0, 1.0) / 5.0
         return self.settings.largest_step / self.nominal * 3600.0 / rate
 
+    def _remaining(self, step: Step, state: State, start: float, largest: float) -> float:
+        """Longest step (s) that does not go beyond a time, or the alkali that a known current can put back."""
+        left = np.inf if step.duration_s is None else start + step.duration_s - state.time
+        if step.kind != "current" or step.c_rate > 0:
+            return left
+        room = self.settings.ceiling - float(self.active @ self.model.held(state.solution.x))
+        to_ceiling = room * self.capacity / (abs(step.c_rate) * self.unit_current)
+        return min(left, max(to_ceiling, SMALLEST_STEP * largest))
+
     def _control(self, step: Step) -> dict[str, float]:
         if step.voltage is not None:
             return {"voltage": step.voltage}
@@ -237,12 +252,19 @@ class Cycler:
                 continue
             return new, error, max(dt * factor, floor)
 
-    def _implicit(self, state: State, control: dict[str, float], dt: float) -> State:
-        """Backward Euler step, iterated between transport and mechanics until both stand still."""
+    def _implicit(
+        self, state: State, control: dict[str, float], dt: float, start: Iterate | None = None
+    ) -> State:
+        """Backward Euler step, iterated between transport and mechanics until both stand still.
+
+        Where `control` leaves the step's length open (see `TransportStep.iterate`), `dt` is a first guess.
+        """
         old = state.solution.x
         predicted = old if state.rate is None else old + dt * state.rate
-        guess = replace(state.solution, x=self._bounded(predicted))
-        inner = self.mechanics.inner
+        guess = start or self._guess(state.solution, predicted, control)
+        if not self.settings.stress_drift:
+            return self._without_drift(state, control, dt, guess)
+        inner, outside = self.mechanics.inner, 0
         mix = _Mix(len(old), self.mechanics.inner_tolerance)
         for _ in range(self.settings.largest_iterations):
             ramp = abs(float(self.active @ (self.model.layered * (guess.x - old)))) / self.nominal
@@ -250,6 +272,7 @@ class Cycler:
             drift = self._drift(guess.x, stress)
             steadying = self._steadying(guess.x, stress)
             new = self.transport.iterate(old, guess, drift, steadying, dt, **control)
+            dt = new.dt
             if not np.all(np.isfinite(new.x)):
                 raise NotConverged("transport gave a non-finite site fraction")
             change = self._rms(new.x - guess.x)
@@ -263,13 +286,53 @@ class Cycler:
             ]
             if max(misses) < 1:
                 return State(state.time + dt, new, drift, stress, (new.x - old) / dt)
+            stuck = self._rms(self._bounded(new.x) - guess.x) < SITE_FRACTION_TOLERANCE <= change
+            outside = outside + 1 if stuck else 0
+            if outside == MOST_OUTSIDE:
+                raise NotConverged(OUTSIDE)
             x, inner = mix(guess.x, inner, new.x, improved)
-            guess = replace(new, x=self._bounded(x))
+            guess = self._guess(new, x, control)
         raise NotConverged(
             f"transport and mechanics still differ by {mismatch:.1e} V (x by {change:.1e}) after "
             f"{self.settings.largest_iterations} iterations",
             residual=mismatch,
         )
+
+    def _without_drift(self, state: State, control: dict[str, float], dt: float, guess: Iterate) -> State:
+        """Backward Euler step of a composition that no stress drives: Newton's method, then mechanics once."""
+        old, none = state.solution.x, np.zeros_like(state.solution.x)
+        least = np.inf
+        for _ in range(NEWTON_ITERATIONS):
+            new = self.transport.iterate(old, guess, none, none, dt, **control)
+            dt = new.dt
+            if not np.all(np.isfinite(new.x)):
+                raise NotConverged("transport gave a non-finite site fraction")
+            bounded = self._bounded(new.x)
+            moved = [
+                abs(new.voltage - guess.voltage) / POTENTIAL_TOLERANCE,
+                abs(new.current - guess.current) / (CURRENT_TOLERANCE * self.unit_current),
+                self._rms(bounded - guess.x) / SITE_FRACTION_TOLERANCE,
+            ]
+            beyond = self._rms(new.x - guess.x) / SITE_FRACTION_TOLERANCE
+            if moved[-1] < 1 <= beyond:
+                raise NotConverged(OUTSIDE)
+            if max(moved) < 1:
+                ramp = abs(float(self.active @ (self.model.layered * (new.x - old)))) / self.nominal
+                stress = self.mechanics.settle(new.x, ramp)
+                return State(state.time + dt, new, none, stress, (new.x - old) / dt)
+            least, guess = min(least, moved[-1]), self._guess(new, bounded, control)
+            if moved[-1] > NEWTON_GROWTH * least:
+                break
+        raise NotConverged(
+            f"Newton's method does not settle: x moves by {moved[-1] * SITE_FRACTION_TOLERANCE:.1e}, the voltage "
+            f"by {moved[0] * POTENTIAL_TOLERANCE:.1e} V",
+            residual=moved[-1] * SITE_FRACTION_TOLERANCE,
+        )
+
+    def _guess(self, known: Iterate, x: Array, control: dict[str, float]) -> Iterate:
+        """Where the next iteration starts: at `x`, with the voltage that belongs to it if that is free."""
+        guess = replace(known, x=self._bounded(x))
+        return guess if "voltage" in control else self.transport.foreseen(guess)
 
     def _rms(self, values: Array) -> float:
         """Root mean square over the area, of (n_cells,) values."""
@@ -303,42 +366,61 @@ class Cycler:
 
     # -- events ----------------------------------------------------------------------------------------
 
-    def _event(self, step: Step, new: State) -> float:
-        """Signed relative distance past the cutoff: negative before, zero on it, positive beyond."""
-        passed = [-np.inf]
-        if step.until_voltage is not None:
-            sign = 1.0 if (step.c_rate or 0.0) > 0 else -1.0
-            passed.append(sign * (new.solution.voltage - step.until_voltage) / step.until_voltage)
-        if step.until_c_rate is not None:
-            ratio = abs(new.solution.current) / self.unit_current / step.until_c_rate
-            passed.append(1.0 - ratio)
-        if new.solution.current < 0 and np.isfinite(self.settings.ceiling):
-            mean = float(self.active @ self.model.held(new.solution.x))
-            passed.append((mean - self.settings.ceiling) / self.nominal)
-        return max(passed)
+    def _past(self, step: Step, state: State) -> Array:
+        """(3,) signed relative distance past the cutoffs of voltage, current and alkali.
 
-    def _land_on_event(self, state: State, step: Step, beyond: State) -> State:
-        """Shorten the step until it ends on the cutoff: regula falsi (Illinois), every third time bisection.
-
-        The staggered iteration knows the voltage within its tolerance only, so the search also ends where the
-        step's length is known to `SHORTEST_BRACKET`.
+        Negative before, zero on it, positive beyond; -inf where there is none.
         """
-        control = self._control(step)
-        low, high = 0.0, beyond.time - state.time
-        f_low, f_high = min(self._event(step, state), -EVENT_TOLERANCE), self._event(step, beyond)
-        bracket = SHORTEST_BRACKET * high
-        for attempt in range(60):
-            bisect = attempt % 3 == 2
-            dt = (low + high) / 2 if bisect else high - f_high * (high - low) / (f_high - f_low)
-            new = self._implicit(state, control, dt)
-            value = self._event(step, new)
-            if abs(value) <= EVENT_TOLERANCE or high - low <= bracket:
-                return new
-            if value > 0:
-                high, f_high, f_low = dt, value, f_low / 2
-            else:
-                low, f_low, f_high = dt, value, f_high / 2
-        raise NotConverged(f"could not land on the end of {step.label!r}", time=state.time, residual=value)
+        past, solution = np.full(3, -np.inf), state.solution
+        if step.until_voltage is not None:
+            sign = 1.0 if step.c_rate > 0 else -1.0
+            past[0] = sign * (solution.voltage - step.until_voltage) / step.until_voltage
+        if step.until_c_rate is not None:
+            past[1] = 1.0 - abs(solution.current) / self.unit_current / step.until_c_rate
+        if solution.current < 0 and np.isfinite(self.settings.ceiling):
+            mean = float(self.active @ self.model.held(solution.x))
+            past[2] = (mean - self.settings.ceiling) / self.nominal
+        return past
+
+    def _landed(self, state: State, step: Step, beyond: State) -> State:
+        """The step from `state` that ends on the first cutoff that `beyond` has passed.
+
+        Its length is an unknown of the step, so that it meets current and voltage (or alkali) of the cutoff
+        to round-off. How long it is and what it leaves inside is known as well as any step is, to the
+        tolerances of the staggered iteration.
+
+        Raises:
+            NotConverged: there is no such step, or none was found.
+        """
+        before, after = np.clip(self._past(step, state), -1.0, -EVENT_TOLERANCE), self._past(step, beyond)
+        share = np.where(after > EVENT_TOLERANCE, before / (before - after), np.inf)
+        first, length = int(share.argmin()), beyond.time - state.time
+        part = float(np.clip(share[first], *SAFE_SHARE))
+        control = self._on_cutoff(step, first, state, beyond)
+        x = state.solution.x + part * (beyond.solution.x - state.solution.x)
+        start = Iterate(
+            x, control.get("voltage", beyond.solution.voltage), control.get("current", beyond.solution.current)
+        )
+        new = self._implicit(state, control, part * length, start)
+        if new.time - state.time > length:
+            raise NotConverged(f"no step within {length:.3g} s ends on the cutoff of {step.label!r}")
+        passed = self._past(step, new).max() > EVENT_TOLERANCE
+        return self._landed(state, step, new) if passed else new  # another one was passed before it
+
+    def _on_cutoff(self, step: Step, which: int, state: State, beyond: State) -> dict[str, float]:
+        """What the step that ends on a cutoff (its place in `_past`) is given."""
+        given = self._control(step)
+        if which == 0:
+            assert step.until_voltage is not None
+            return given | {"voltage": step.until_voltage}
+        if which == 1:
+            assert step.until_c_rate is not None
+            sign = float(np.sign(beyond.solution.current))
+            return given | {"current": sign * step.until_c_rate * self.unit_current}
+        if "current" in given:  # whose length is known beforehand
+            raise NotConverged("there is no alkali left to discharge")
+        room = self.settings.ceiling - float(self.active @ self.model.held(state.solution.x))
+        return given | {"charge": -room * self.capacity}
 
     # -- the record ------------------------------------------------------------------------------------
 

@@ -12,9 +12,10 @@ from faultline.config.models import CrackSettings
 from faultline.config.stage import StageSettings
 from faultline.cracks.evolution import CrackEvolution
 from faultline.cracks.fracture import FractureModel
-from faultline.cracks.glide import BasalGlide
+from faultline.cracks.glide import BasalGlide, Softening
 from faultline.cracks.law import CohesiveProperties, Fatigue
 from faultline.defects.composition import lattice_scale
+from faultline.defects.regions import redox_regions
 from faultline.materials import material_from_settings
 from faultline.materials.heat import Heat
 from faultline.materials.particle_model import ParticleModel, PassiveLayer
@@ -31,7 +32,9 @@ def condensed(particle: Particle, inputs: Inputs, settings: StageSettings) -> xr
     """Condensed blocks of a particle, which depend on its mesh and elasticity alone."""
     shell = PassiveLayer.from_settings(settings.shell, settings.shell_thickness) if settings.shell else None
     material = material_from_settings(settings.material)
-    model = ParticleModel(particle, material, settings.temperature, np.zeros((particle.n_cells, 6)), shell)
+    unstrained = np.zeros((particle.n_cells, 6))
+    regions = redox_regions(particle, settings.defects, settings.seed)
+    model = ParticleModel(particle, material, settings.temperature, unstrained, shell, regions=regions)
     return condensed_dataset(condense(particle, model.stiffness, film=model.film_stiffness))
 
 
@@ -45,7 +48,10 @@ def particle_model(
     scale = lattice_scale(inputs["defects"]["site_fraction_shift"].values, material)
     known = settings.material.heat  # of a protocol that heats; no other slice holds it
     heat = Heat.from_settings(known) if known is not None else None
-    return ParticleModel(particle, material, settings.temperature, rest.values, shell, scale, heat)
+    regions = redox_regions(particle, settings.defects, settings.seed, material.initial_site_fraction)
+    return ParticleModel(
+        particle, material, settings.temperature, rest.values, shell, scale, heat, regions=regions
+    )
 
 
 def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSettings) -> CrackEvolution:
@@ -58,10 +64,19 @@ def crack_evolution(model: ParticleModel, inputs: Inputs, settings: CrackSetting
     fracture = FractureModel(model.particle, model.stiffness, cohesive, blocks, film=model.film_stiffness)
     if not settings.glide:
         return CrackEvolution(fracture)
-    particle, shear_modulus = model.particle, float(model.material.stiffness[3, 3])
-    critical = np.where(model.in_core, model.material.critical_resolved_shear_stress, np.inf)
-    glide = BasalGlide(particle.cell_orientation, shear_modulus, critical, particle.cell_area)
-    return CrackEvolution(fracture, glide)
+    return CrackEvolution(fracture, basal_glide(model))
+
+
+def basal_glide(model: ParticleModel) -> BasalGlide:
+    """Glide of the core's layers; where regions are stiffer, they withstand it better by the same factor."""
+    particle, material = model.particle, model.material
+    factor = 1.0 if model.regions is None else model.regions.stiffness_factor
+    critical = np.where(model.in_core, factor * material.critical_resolved_shear_stress, np.inf)
+    softening = None
+    if material.glide_softening is not None:
+        softening = Softening.on(particle, np.isfinite(critical), material.glide_softening)
+    shear_modulus = factor * material.stiffness[3, 3]
+    return BasalGlide(particle.cell_orientation, shear_modulus, critical, particle.cell_area, softening)
 
 
 def cohesive_properties(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,7 @@ def _runs_of(
     one: Sample, settings: StageSettings, ramp: RampSettings, material: Material, path: Array
 ) -> list[tuple[dict[str, Any], CrackingCurve]]:
     """Every arrangement and amplitude of a seed, on the same condensed particle."""
+    settings = replace(settings, seed=one.seed)
     gas = exposure_dataset(one.particle, unexposed(one.particle, material.initial_site_fraction))
     base: CrackEvolution | None = None
     found = []

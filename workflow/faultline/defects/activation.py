@@ -5,6 +5,7 @@ along gradients, dislocations must make up for what elasticity does not. A part 
 has gone. So defects multiply while the mean lattice parameters come back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,6 @@ from faultline.config.estimates import DefectConstants
 from faultline.config.models import DefectSettings
 from faultline.defects.generate import Defects, dislocation_strain, residual_strain
 from faultline.defects.weakness import dislocation_factor, fault_factor
-from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure import CORE, GRAIN_BOUNDARY, SHELL_BOND, Particle
 from faultline.microstructure.particle import cell_faces
 
@@ -86,14 +86,13 @@ def activate(
     )
 
 
-def largest_misfit(model: ParticleModel, site_fraction: Array, constants: DefectConstants) -> Misfit:
-    """Largest misfit against the first frame, of a history of composition (n_frames, n_cells)."""
-    particle = model.particle
+def largest_misfit(particle: Particle, eigenstrain: Sequence[Array], constants: DefectConstants) -> Misfit:
+    """Largest misfit against the first frame, of a history of eigenstrain: (n_cells, 6) for every frame."""
     gradient = _gradients(particle)
-    start = model.eigenstrain(site_fraction[0])
+    start = eigenstrain[0]
     density, frame = np.zeros(particle.n_cells), np.zeros(particle.n_cells, dtype=np.int64)
-    for number, x in enumerate(site_fraction):
-        now = misfit_density(model.eigenstrain(x) - start, gradient) / constants.burgers
+    for number, strain in enumerate(eigenstrain):
+        now = misfit_density(strain - start, gradient) / constants.burgers
         larger = now > density
         density[larger], frame[larger] = now[larger], number
     return Misfit(np.where(particle.region == CORE, density, 0.0), frame)

@@ -33,6 +33,16 @@ def gaussian_field(points: Array, correlation_length: float, count: int, rng: np
     return np.ascontiguousarray(grid(points).T)
 
 
+def length_of_clusters(share: float, size: float) -> float:
+    """Correlation length l (m) of a Gaussian field whose highest `share` has the mean width `size` (m).
+
+    The level crossings of Rice (Bell Syst. Tech. J. 24, 46, 1945), exp(-u^2 / 2) / (2 pi l) upwards per
+    length, give the mean width 2 pi l share exp(u^2 / 2) along a line of what lies above the level u.
+    """
+    level = ndtri(1 - share)
+    return float(size / (2 * np.pi * share * np.exp(level**2 / 2)))
+
+
 def cluster_intensity(
     points: Array, area: Array, share: float, size: float, rng: np.random.Generator
 ) -> Array:
@@ -41,13 +51,9 @@ def cluster_intensity(
     w^2 = Phi((g - u) / EDGE) / share with g a Gaussian field and Phi the normal distribution: nearly zero
     outside the clusters g > u and 1 / share inside, with edges as smooth as the field. The level u makes the
     clusters take `share` of this very section, so that every realisation of a field times w has the expected
-    RMS of the field alone. The level crossings of Rice (Bell Syst. Tech. J. 24, 46, 1945),
-    exp(-u^2 / 2) / (2 pi l) upwards per length, give the mean width 2 pi l share exp(u^2 / 2) of a cluster
-    along a line, and so the correlation length l of g that makes it `size` (m).
+    RMS of the field alone. The correlation length of g is `length_of_clusters`.
     """
-    level = ndtri(1 - share)
-    correlation_length = size / (2 * np.pi * share * np.exp(level**2 / 2))
-    field = gaussian_field(points, correlation_length, 1, rng)[0]
+    field = gaussian_field(points, length_of_clusters(share, size), 1, rng)[0]
     weight = area / area.sum()
 
     def excess(u: float) -> float:

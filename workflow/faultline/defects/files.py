@@ -18,6 +18,7 @@ FIELDS: dict[str, tuple[tuple[str, ...], str, str]] = {  # dims, unit, descripti
     "strength_factor": (("interface",), "1", "strength of the facet over the mean"),
     "toughness_factor": (("interface",), "1", "toughness of the facet over the mean"),
 }
+REDOX_REGION = "whether oxygen takes part in redox"
 
 
 def defects_dataset(particle: Particle, defects: Defects) -> xr.Dataset:
@@ -28,6 +29,9 @@ def defects_dataset(particle: Particle, defects: Defects) -> xr.Dataset:
     ds = ugrid(particle)
     for name, (dims, units, long_name) in FIELDS.items():
         ds[name] = (dims, getattr(defects, name), {"long_name": long_name, "units": units})
+    if defects.redox_region is not None:
+        words = {"long_name": REDOX_REGION, "units": "1"}
+        ds["redox_region"] = ("cell", defects.redox_region.astype(np.int8), words)
     in_grains = particle.grain >= 0
     faults = np.zeros(particle.n_cells)
     faults[in_grains] = defects.stacking_fault_probability[particle.grain[in_grains]]
@@ -47,4 +51,5 @@ def defects_from_dataset(ds: xr.Dataset) -> Defects:
         source = ds.encoding.get("source", "the dataset")
         raise UserError(f"{source}: not a file of defects; it lacks {', '.join(missing)}")
     fields = {name: ds[name].values for name in FIELDS}
-    return Defects(**fields | {"bonded": fields["bonded"].astype(bool)})
+    regions = ds["redox_region"].values.astype(bool) if "redox_region" in ds else None
+    return Defects(**fields | {"bonded": fields["bonded"].astype(bool)}, redox_region=regions)

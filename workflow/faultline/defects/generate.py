@@ -10,6 +10,8 @@ from faultline.config.estimates import DefectConstants
 from faultline.config.models import DefectSettings, MicrostrainSettings, UnderSinteredSettings
 from faultline.crystal import rotate_strain
 from faultline.defects.fields import cluster_intensity, gaussian_field
+from faultline.defects.gradient import gradient_factor, gradient_shift
+from faultline.defects.regions import redox_class
 from faultline.defects.weakness import bond_factor, dislocation_factor, fault_factor, segregation_factor
 from faultline.microstructure import BASAL_PLANE, CORE, GRAIN_BOUNDARY, Particle
 
@@ -24,13 +26,15 @@ class Defects:
 
     Attributes:
         residual_strain: (n_cells, 6) stress-free strain, engineering Voigt, lab frame.
-        site_fraction_shift: (n_cells,) deviation of the alkali content; its mean over the section is zero.
+        site_fraction_shift: (n_cells,) deviation of the alkali content: that of uneven mixing, whose mean
+            over the section is zero, and that of a gradient below the surface.
         dislocation_density: (n_cells,) 1/m2.
         stacking_fault_probability: (n_grains,) share of faulted layers.
         pore_fraction: (n_interfaces,) share of the area of a facet without contact.
         bonded: (n_interfaces,) whether sintering bonded the facet at all.
         strength_factor, toughness_factor: (n_interfaces,) all that defects do to a facet; in their absence
             log-normal with mean 1, one value on each facet.
+        redox_region: (n_cells,) whether oxygen takes part in redox; None where the settings have no regions.
     """
 
     residual_strain: Array
@@ -41,6 +45,7 @@ class Defects:
     bonded: Bools
     strength_factor: Array
     toughness_factor: Array
+    redox_region: Bools | None = None
 
 
 def generate_defects(
@@ -72,9 +77,10 @@ def generate_defects(
     pores = pore_fractions(particle, s.porosity.fraction, s.porosity.spread, pore_rng)
     bonded = bonded_facets(particle, s.under_sintered, bond_rng)
     factor = facet_factors(particle, s.strength_spread, facet_rng) * bond_factor(pores, bonded, c)
+    factor = factor * gradient_factor(particle, s.gradient)
     return Defects(
         residual_strain=_residual_strain(particle, s.microstrain, where, density, measured, c, strain_rng),
-        site_fraction_shift=shift,
+        site_fraction_shift=shift + gradient_shift(particle, s.gradient),
         dislocation_density=density,
         stacking_fault_probability=faults,
         pore_fraction=pores,
@@ -84,6 +90,7 @@ def generate_defects(
         * fault_factor(particle, faults, c)
         * segregation_factor(particle, shift, c),
         toughness_factor=factor,
+        redox_region=redox_class(particle, s.redox_regions, seed) if s.redox_regions else None,
     )
 
 

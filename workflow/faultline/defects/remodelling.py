@@ -14,8 +14,10 @@ from faultline.defects.activation import Misfit, activate, largest_misfit, near_
 from faultline.defects.composition import lattice_scale
 from faultline.defects.files import defects_dataset, defects_from_dataset
 from faultline.defects.generate import Defects
+from faultline.defects.regions import redox_regions
 from faultline.errors import UserError
 from faultline.materials import material_from_settings
+from faultline.materials.heat import Heat
 from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure import CORE, Particle
 from faultline.statistics import read_statistics
@@ -40,9 +42,15 @@ def remodel(
     constants = DefectConstants()
     material, n = material_from_settings(settings.material), particle.n_cells
     scale = lattice_scale(before.site_fraction_shift, material)
-    model = ParticleModel(particle, material, math.nan, np.zeros((n, 6)), lattice_scale=scale)
+    known = settings.material.heat  # of a protocol that heats
+    heat = Heat.from_settings(known) if known is not None else None
+    regions = redox_regions(particle, settings.defects, settings.seed, material.initial_site_fraction)
+    model = ParticleModel(
+        particle, material, math.nan, np.zeros((n, 6)), lattice_scale=scale, heat=heat, regions=regions
+    )
     x = inputs["cycling"]["site_fraction"].values
-    misfit = largest_misfit(model, x, constants)
+    strains = [model.in_frame(inputs["cycling"], k).eigenstrain(row) for k, row in enumerate(x)]
+    misfit = largest_misfit(particle, strains, constants)
     after = activate(particle, before, misfit, settings.defects, settings.seed, retained_share, constants)
     summary = activation_summary(model, before, after, misfit, x)
     used = constants.retained_share if retained_share is None else retained_share
@@ -65,6 +73,8 @@ def activation_summary(
     scale = np.broadcast_to(model.lattice_scale, weight.shape)
     strain = material.lattice_strain(site_fraction)  # frame, cell, axis
     mean = 1 + np.einsum("n,n,fnk->fk", weight, scale, strain)
+    if model.regions is not None:
+        mean += (model.regions.strain(site_fraction) @ weight)[:, None]
     change = mean / mean[0] - 1
     faults = [_fault_mean(particle, defects) for defects in (before, after)]
     total = float(increase.sum())

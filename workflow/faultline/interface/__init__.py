@@ -1,5 +1,6 @@
 """Electrolyte in the cracks: what it wets, and what it leaves there."""
 
+from faultline.interface.coating import Coating, Film, fresh_film
 from faultline.interface.corrosion import (
     Corrosion,
     Growth,
@@ -23,8 +24,10 @@ from faultline.interface.wetting import (
 )
 
 __all__ = [
+    "Coating",
     "Corrosion",
     "Electrolyte",
+    "Film",
     "Growth",
     "Interphase",
     "Layers",
@@ -33,6 +36,7 @@ __all__ = [
     "corrosion_dataset",
     "exposed_share",
     "film_resistance",
+    "fresh_film",
     "fresh_layers",
     "layers_from_dataset",
     "reacting_faces",

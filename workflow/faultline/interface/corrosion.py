@@ -23,6 +23,7 @@ from scipy.constants import R as GAS_CONSTANT
 
 from faultline.config.models import ElectrolyteCorrosionSettings
 from faultline.dataset import ugrid
+from faultline.interface.coating import Coating, Film, fresh_film
 from faultline.interface.electrolyte import PLAIN, REFERENCE_TEMPERATURE, Interphase
 from faultline.interface.wetting import exposed_share, wetted_interfaces, wetted_sides
 from faultline.materials import FARADAY, Material
@@ -120,6 +121,7 @@ def advance(
     wetted: NDArray[np.bool_],
     cycle_time: float,
     cycles: int = 1,
+    surface_time: Array | None = None,
 ) -> Layers:
     """The layers after `cycles` equal cycles; one call of n cycles is n calls of one.
 
@@ -130,6 +132,7 @@ def advance(
         wetted: (n_interfaces,) filled now; what was filled before stays so.
         cycle_time: time at the reference that one cycle is worth (`Growth.effective_time`), s.
         cycles: how many.
+        surface_time: (n_surface,) s, what all cycles are worth on a coated surface; by default the same.
     """
     since = np.where(wetted & ~layers.wetted, float(layers.cycles), layers.wetted_since)
     after = replace(layers, wetted_since=since, cycles=layers.cycles + cycles)
@@ -142,7 +145,9 @@ def advance(
     return replace(
         after,
         corroded_depth=share * growth.grow(local, passed),
-        surface_layer_thickness=growth.grow(layers.surface_layer_thickness, passed),
+        surface_layer_thickness=growth.grow(
+            layers.surface_layer_thickness, passed if surface_time is None else surface_time
+        ),
     )
 
 
@@ -162,6 +167,7 @@ class Corrosion:
         strength_factor, toughness_factor: (n_interfaces,) against the state before this corrosion.
         wetted_length: m; reaction_length: outer surface and both sides of wet cracks, m.
         transition_metal_loss, alkali_loss: share of what the particle held, since the first block.
+        film: coating on the surface; None without one.
     """
 
     layers: Layers
@@ -177,6 +183,7 @@ class Corrosion:
     reaction_length: float
     transition_metal_loss: float
     alkali_loss: float
+    film: Film | None = None
 
 
 def corrode(
@@ -195,6 +202,8 @@ def corrode(
     cei: Interphase = PLAIN,
     cycles: int = 1,
     repeats: int = 1,
+    coating: Coating | None = None,
+    film: Film | None = None,
 ) -> Corrosion:
     """Corrode the outer surface and every wetted crack over one block of cycles.
 
@@ -213,12 +222,17 @@ def corrode(
         cei: film on the cathode.
         cycles: in the history.
         repeats: how often the history happens in this block.
+        coating: what the outer surface bears; None for bare oxide.
+        film: how the block before left it; by default as deposited.
     """
     before = fresh_layers(particle) if earlier is None else earlier
     behind = growth.behind(cei) if growth else None
     passed = behind.effective_time(time, voltage, hf, temperature) * cei.hf_permeability if behind else 0.0
     filled = wetted_interfaces(particle, failed, opening, capillary_opening)
-    layers = advance(before, particle, behind, filled, passed / cycles, cycles * repeats)
+    below = None
+    if coating is not None:
+        film, below = coating.worn(film or fresh_film(particle.n_surface), passed * repeats)
+    layers = advance(before, particle, behind, filled, passed / cycles, cycles * repeats, below)
     depth, surface, wetted = layers.corroded_depth, layers.surface_layer_thickness, layers.wetted
     sides = wetted_sides(particle, wetted)
     share = reconstructed_share(particle, layers)
@@ -240,6 +254,7 @@ def corrode(
         reaction_length=float(particle.surface_length.sum() + particle.interface_length @ sides.sum(axis=1)),
         transition_metal_loss=share * behind.transition_metal_loss if behind else 0.0,
         alkali_loss=share * behind.alkali_loss if behind else 0.0,
+        film=film,
     )
 
 
@@ -280,7 +295,7 @@ def reconstructed_share(particle: Particle, layers: Layers) -> float:
     return min((in_cracks + on_surface) / particle.area, 1.0)
 
 
-def corrosion_dataset(particle: Particle, corrosion: Corrosion) -> xr.Dataset:
+def corrosion_dataset(particle: Particle, corrosion: Corrosion, coating: Coating | None = None) -> xr.Dataset:
     """Corrosion as a stage file's dataset, on the particle's topology."""
     c = corrosion
     variables = {
@@ -313,6 +328,12 @@ def corrosion_dataset(particle: Particle, corrosion: Corrosion) -> xr.Dataset:
             "ohm m2",
         ),
     }
+    if coating is not None and c.film is not None:
+        variables |= {
+            "coating_thickness": ("surface", coating.left(c.film), "coating left on the surface", "m"),
+            "coating_cracked": ("surface", c.film.cracked, "coating cracked, so that the face is bare", "1"),
+            "coating_acid": ("surface", coating.bound(c.film), "acid that the coating has bound", "mol/m2"),
+        }
     ds = ugrid(particle)
     for name, (dim, values, long_name, units) in variables.items():
         ds[name] = (dim, values, {"long_name": long_name, "units": units})

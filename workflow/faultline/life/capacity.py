@@ -149,7 +149,7 @@ def trapped_alkali(site_fraction: ArrayLike, weight: ArrayLike, active: ArrayLik
     """Alkali in cells that do not take part, in units of the mean site fraction.
 
     Args:
-        site_fraction: (n_cells,).
+        site_fraction: (n_cells,) rock salt included (`ParticleModel.held`).
         weight: (n_cells,) share of each cell in the mean over the pristine active material.
         active: (n_cells,) bool.
     """

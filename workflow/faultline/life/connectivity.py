@@ -2,7 +2,7 @@
 
 Electrons reach a block from the conductive additive on the outer surface, through contacts that hold or
 touch. Ions reach it from the electrolyte on the outer surface and in wetted cracks, through contacts that
-hold. A block is active if both do.
+hold, and through those that touch if these let any pass. A block is active if both do.
 
 A section shows too many parts as isolated, since most of them hang on neighbours above or below it. Each
 block is therefore joined to the conducting network out of the plane with the probability `third_dimension`;
@@ -36,12 +36,14 @@ class ContactSettings:
         closed_conductance: conductance of a failed contact that touches, over that of a sound one; an
             estimate.
         failed_damage: damage from which nothing holds.
+        ions_cross: whether ions pass where the faces of a failed contact touch.
     """
 
     third_dimension: float
     closed_opening: float
     closed_conductance: float
     failed_damage: float
+    ions_cross: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -96,8 +98,10 @@ def connectivity(
     # A block that hangs on its neighbours above and below does so by about as much as it does in the plane.
     to_network = outer + np.where(hold, settings.third_dimension * perimeter(particle), 0.0)
     electronic = _reached(particle, np.greater(conductance, 0), at_surface | hold)
-    holds: Bools = np.any(_halves(particle, damage) < settings.failed_damage, axis=1)
-    ionic = _reached(particle, holds, at_surface | touched)
+    passes: Bools = np.any(_halves(particle, damage) < settings.failed_damage, axis=1)
+    if settings.ions_cross:
+        passes = passes | np.any(_halves(particle, opening) <= settings.closed_opening, axis=1)
+    ionic = _reached(particle, passes, at_surface | touched)
     length = np.zeros(particle.n_blocks)
     length[electronic] = _path_conductance(
         particle, conductance * particle.interface_length, to_network, electronic

@@ -7,7 +7,7 @@ left them. After it, electrolyte enters what has opened, and layers grow by the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from faultline.config.estimates import DefectConstants
 from faultline.config.stage import StageSettings
 from faultline.cracks.evolution import CrackEvolution
+from faultline.cycling.cracking import heat_between
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
 from faultline.cycling.run import Cycler, Settings
@@ -26,6 +27,7 @@ from faultline.defects.files import defects_dataset, defects_from_dataset
 from faultline.defects.generate import Defects
 from faultline.errors import NotConverged
 from faultline.interface import (
+    Coating,
     Electrolyte,
     Growth,
     Interphase,
@@ -37,7 +39,13 @@ from faultline.interface import (
 )
 from faultline.life.capacity import AlkaliLedger, cycle_outcome
 from faultline.life.connectivity import Connectivity, ContactSettings, connectivity, supported_blocks
-from faultline.life.faces import cracked_mesh, live_sides, parted_interfaces, with_contact_resistance
+from faultline.life.faces import (
+    cracked_mesh,
+    dry_contacts,
+    live_sides,
+    parted_interfaces,
+    with_contact_resistance,
+)
 from faultline.life.state import LifeState, fracture_state, pristine, with_cracks
 from faultline.materials.heat import pore_fraction
 from faultline.materials.particle_model import ParticleModel
@@ -45,6 +53,7 @@ from faultline.mechanics import BondedSolid
 from faultline.microstructure.particle import Particle
 
 Array = NDArray[np.float64]
+Observer = Callable[[ParticleModel, History], None]
 
 
 class LifeCycle:
@@ -55,6 +64,7 @@ class LifeCycle:
         inputs: the datasets `defects` and `exposure`, and `condensed` where there is one.
         settings: the `life` slice of a case.
         retained_share: of the dislocations that the first cycle's misfit needs; None for the estimate.
+        observer: shown the particle and the history of every simulated cycle, cracks in its frames.
     """
 
     def __init__(
@@ -63,16 +73,23 @@ class LifeCycle:
         inputs: Mapping[str, xr.Dataset],
         settings: StageSettings,
         retained_share: float | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.particle, self.inputs, self.settings = particle, inputs, settings
         self.retained_share, self.failed_damage = retained_share, settings.cracks.failed_damage
+        self.observer = observer
         self.pristine_model = particle_model(particle, inputs, settings, self._front_width)
         self.intact = crack_evolution(self.pristine_model, inputs, settings.cracks)
         self._solid: BondedSolid | None = None
         self._set_electrolyte()
+        self.coating = Coating.from_settings(settings.shell, settings.shell_thickness)
         life = settings.life
         self.contact = ContactSettings(
-            life.third_dimension, life.closed_opening, life.closed_conductance, self.failed_damage
+            life.third_dimension,
+            life.closed_opening,
+            life.closed_conductance,
+            self.failed_damage,
+            life.closed_ion_conductance > 0,
         )
         self.supported = supported_blocks(particle.n_blocks, life.third_dimension, settings.seed)
         self.sound_contact = self.connectivity(self.start()).contact_length
@@ -138,10 +155,13 @@ class LifeCycle:
         history = cycler.run(state.site_fraction, self.settings.steps, 1)
         if history.status != "ok":
             raise NotConverged(f"cycle {state.cycle + 1}: {history.message}")
-        openings = history.field("opening") if two_way else self._followed(model, evolution, history)
+        if not two_way:
+            self._follow(model, evolution, history)
+        if self.observer is not None:
+            self.observer(model, history)
         heated = replace(state, heat=cycler.model.heat_state or state.heat)
-        cracked = with_cracks(heated, evolution.state, evolution.slip, openings)
-        return self._aged(self._corroded(cracked, history), model, history)
+        cracked = with_cracks(heated, evolution.state, evolution.slip, history.field("opening"))
+        return self._aged(self._corroded(self._strained(cracked, history), history), model, history)
 
     def _model(self, state: LifeState) -> ParticleModel:
         """Laws of the particle with the defects that cycling has left."""
@@ -172,7 +192,7 @@ class LifeCycle:
         found = self.connectivity(state)
         parted = parted_interfaces(state.damage, self.failed_damage)
         sides = live_sides(particle, parted, wetted, found.electronic)
-        on_surface = self.inputs["exposure"]["film_resistance"].values + model.film_resistance
+        on_surface = self.inputs["exposure"]["film_resistance"].values + self._of_shell(model, state)
         faces = reacting_faces(
             particle,
             sides,
@@ -191,8 +211,19 @@ class LifeCycle:
                 numerics.stress_drift,
                 ceiling=state.ledger.ceiling,
             ),
-            cracked_mesh(particle, parted, sides),
+            cracked_mesh(
+                particle,
+                parted,
+                sides,
+                dry_contacts(parted, wetted, state.gap, self.contact.closed_opening),
+                self.settings.life.closed_ion_conductance,
+            ),
         )
+
+    def _of_shell(self, model: ParticleModel, state: LifeState) -> Array | float:
+        """Resistance (ohm m2) of a shell that is a film, as far as a coating is left on a face."""
+        covering = 1.0 if self.coating is None else self.coating.covering(state.film)
+        return model.film_resistance * covering
 
     def _film(self, model: ParticleModel, thickness: Array) -> Array:
         """Resistance (ohm m2) of the reconstructed layers and of the electrolyte's own film."""
@@ -208,17 +239,25 @@ class LifeCycle:
         now, sound = (1 / (self.settings.life.contact_conductance * way) for way in ways)
         return np.maximum(now - sound, 0.0)
 
-    def _followed(self, model: ParticleModel, evolution: CrackEvolution, history: History) -> Array:
-        """(n_frames, n_interfaces) openings of cracks that follow the frames of an uncracked run."""
-        x = history.field("site_fraction")
-        mean, nominal = x @ self.active_weight, model.material.nominal_site_fraction_change
-        openings = []
-        for k, passed in enumerate(np.abs(np.diff(mean, prepend=mean[0] - nominal)) / nominal):
-            evolution.follow(model.eigenstrain(x[k]), float(passed))
-            openings.append(evolution.record(self.failed_damage)["opening"])
-        return np.array(openings)
+    def _follow(self, model: ParticleModel, evolution: CrackEvolution, history: History) -> None:
+        """Let cracks follow the frames of an uncracked run, and add them to its frames."""
+        x, models = history.field("site_fraction"), history.models(model)
+        mean, nominal = self._frame_means(model, history), model.material.nominal_site_fraction_change
+        passed = np.abs(np.diff(mean, prepend=mean[0] - nominal)) / nominal
+        records = []
+        for k, part in enumerate(passed + heat_between(history.frames, len(x))):
+            evolution.follow(models[k].eigenstrain(x[k]), float(part))
+            records.append(evolution.record(self.failed_damage))
+        history.frames |= {name: [record[name] for record in records] for name in records[0]}
 
     # -- after it ------------------------------------------------------------------------------------------
+
+    def _strained(self, state: LifeState, history: History) -> LifeState:
+        """The state with the coating cracked where the cycle strained it too far."""
+        if self.coating is None:
+            return state
+        film = self.coating.strained(state.film, history.field("film_tension").max(axis=0))
+        return replace(state, film=film)
 
     def _corroded(self, state: LifeState, history: History) -> LifeState:
         """The state with wet cracks and layers as the cycle leaves them.
@@ -240,13 +279,15 @@ class LifeCycle:
             self.settings.interface.capillary_opening,
             state.layers,
             cei=self.cei,
+            coating=self.coating,
+            film=state.film,
         )
-        return replace(state, layers=found.layers)
+        return replace(state, layers=found.layers, film=found.film or state.film)
 
     def _aged(self, state: LifeState, model: ParticleModel, history: History) -> LifeState:
         """The state with the cycle's composition and outcome, and what the first cycle did to defects."""
-        x = history.field("site_fraction")
-        defects = self._activated(state, model, x) if state.cycle == 0 else state.defects
+        x, mean = history.field("site_fraction"), self._frame_means(model, history)
+        defects = self._activated(state, model, history) if state.cycle == 0 else state.defects
         names = ("voltage", "c_rate", "specific_capacity", "mean_site_fraction")
         outcome = replace(
             cycle_outcome(*(history.column(name) for name in names)),
@@ -258,16 +299,29 @@ class LifeCycle:
             state,
             cycle=state.cycle + 1,
             site_fraction=x[-1],
-            charged_site_fraction=x[(x @ self.active_weight).argmin()],
+            charged_site_fraction=x[mean.argmin()],
             defects=defects,
             ledger=replace(state.ledger, layers=bound),
             outcome=outcome,
         )
 
-    def _activated(self, state: LifeState, model: ParticleModel, x: Array) -> Defects:
+    def _frame_means(self, model: ParticleModel, history: History) -> Array:
+        """(n_frames,) mean site fraction over the active material, rock salt included."""
+        held = [
+            hot.held(x)
+            for hot, x in zip(history.models(model), history.frames["site_fraction"], strict=True)
+        ]
+        return np.array(held) @ self.active_weight
+
+    def held(self, state: LifeState) -> Array:
+        """(n_cells,) alkali per formula unit as synthesised, rock salt included."""
+        return self.pristine_model.heated(state.heat).held(state.site_fraction)
+
+    def _activated(self, state: LifeState, model: ParticleModel, history: History) -> Defects:
         if not self.settings.defects.activation.enabled:
             return state.defects
-        misfit = largest_misfit(model, x, DefectConstants())
+        frames = zip(history.models(model), history.frames["site_fraction"], strict=True)
+        misfit = largest_misfit(self.particle, [hot.eigenstrain(x) for hot, x in frames], DefectConstants())
         return activate(
             self.particle,
             state.defects,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultline.interface.wetting import wetted_sides
+from faultline.materials.particle_model import FARADAY
 from faultline.microstructure.particle import Particle
 from faultline.transport.mesh import TransportMesh, fipy_mesh
 from faultline.transport.surface import ReactingFaces
@@ -19,6 +20,15 @@ Floats = NDArray[np.float64]
 def parted_interfaces(damage: Floats, failed_damage: float) -> Bools:
     """(n_interfaces,) faces that no alkali crosses: nothing holds at either end (n_interfaces, 2)."""
     return np.asarray((damage >= failed_damage).all(axis=1))
+
+
+def dry_contacts(parted: Bools, wetted: Bools, gap: Floats, closed_opening: float) -> Bools:
+    """(n_interfaces,) parted faces that touch without electrolyte between them: some alkali crosses these.
+
+    They count as closed for the whole cycle if they were at some time of the last one (`gap`, m), as for
+    electrons: a loose fragment may lie anywhere.
+    """
+    return parted & ~wetted & (gap <= closed_opening)
 
 
 def live_sides(particle: Particle, parted: Bools, wetted: Bools, electronic: Bools) -> Bools:
@@ -35,17 +45,32 @@ def live_sides(particle: Particle, parted: Bools, wetted: Bools, electronic: Boo
     return wetted_sides(particle, parted & wetted) & electronic[particle.block[particle.interface_cells]]
 
 
-def cracked_mesh(particle: Particle, parted: Bools, sides: Bools) -> TransportMesh:
+def cracked_mesh(
+    particle: Particle,
+    parted: Bools,
+    sides: Bools,
+    touching: Bools | None = None,
+    ion_conductance: float = 0.0,
+) -> TransportMesh:
     """The transport mesh with open cracks, its surface the reacting faces.
 
     These are the outer faces, then the reacting minus and then the reacting plus sides (n_interfaces, 2) of
-    cracks, in the order of `faultline.interface.reacting_faces`.
+    cracks, in the order of `faultline.interface.reacting_faces`. A current density g (V_1 - V_2) crosses the
+    parted faces that are `touching` (n_interfaces,): g / F^2 per jump of the chemical potential, with g the
+    `ion_conductance` in S/m2.
     """
-    mesh = fipy_mesh(particle, parted)
+    resisting = np.zeros_like(parted) if touching is None else touching & (ion_conductance > 0)
+    opened = parted & ~resisting
+    mesh = fipy_mesh(particle, opened)
     exterior = np.full((particle.n_interfaces, 2), -1)
-    exterior[parted] = mesh.open_face_ids
+    exterior[opened] = mesh.open_face_ids
     inner = [exterior[sides[:, side], side] for side in (0, 1)]
-    return replace(mesh, surface_face_ids=np.concatenate([mesh.surface_face_ids, *inner]))
+    mesh = replace(mesh, surface_face_ids=np.concatenate([mesh.surface_face_ids, *inner]))
+    if not resisting.any():
+        return mesh
+    conductance = np.full(mesh.mesh.numberOfFaces, np.inf)
+    conductance[mesh.interface_face_ids[resisting]] = ion_conductance / FARADAY**2
+    return replace(mesh, conductance=conductance)
 
 
 def with_contact_resistance(faces: ReactingFaces, particle: Particle, resistance: ArrayLike) -> ReactingFaces:

@@ -8,7 +8,7 @@ is of the same settings, code and inputs, and gives the same numbers as one that
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from faultline.life.state import (
 )
 from faultline.microstructure.particle import Particle
 from faultline.microstructure.storage import particle_from_dataset
-from faultline.provenance import OK, attributes, stage_result
+from faultline.provenance import OK, attributes, config_hash, stage_result
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +106,19 @@ def run_block(inputs: Mapping[str, str], output: Mapping[str, str], params: Any,
         return record
 
     topology = ugrid(particle) if particle else None
-    record = stage_result(solve, datasets, topology)
+    named = {_origin(stage, used[stage]): ds for stage, ds in datasets.items()}
+    record = stage_result(solve, named, topology)
     state = states[0] if states else (xr.Dataset() if topology is None else topology.copy())
     told = {key: value for key, value in record.attrs.items() if key.startswith("status")}
     write_dataset(state.assign_attrs(told), output["state"], provenance)
-    write_dataset(record, output["life"], provenance)
+    of_block = {"first_cycle": params.first, "last_cycle": params.last, "life_hash": config_hash(params.config)}
+    write_dataset(record.assign_attrs(of_block), output["life"], provenance)
     checkpoint.delete()
+
+
+def _origin(stage: str, path: str) -> str:
+    """How a message names an input; a state by the block of the life that left it."""
+    return f"life, {Path(path).parent.name}" if stage == "state" else stage
 
 
 def live(
@@ -120,6 +127,7 @@ def live(
     first: int,
     last: int,
     checkpoint: Checkpoint | None = None,
+    stops: Sequence[int] | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Record and last state of the cycles `first` to `last`.
 
@@ -129,6 +137,7 @@ def live(
         first: number of the first cycle.
         last: number of the last cycle.
         checkpoint: where to go on from, if it holds something, and to keep every simulated cycle in.
+        stops: cycles that no jump passes over, besides the last one; None for 1, 10, 100, ...
 
     Raises:
         NotConverged: carries the record of the cycles before.
@@ -138,7 +147,7 @@ def live(
     now, record = kept or (_start(cycle, before, first), Record())
     log.info("going on after cycle %d", now.cycle)
     try:
-        for reached, whole in _milestones(cycle, now, last):
+        for reached, whole in _milestones(cycle, now, last, stops):
             now = reached
             record.add(cycle, now, with_map=whole)
             if checkpoint:
@@ -164,26 +173,32 @@ def _start(cycle: LifeCycle, before: xr.Dataset | None, first: int) -> Milestone
 
 
 def _milestones(
-    cycle: LifeCycle, start: Milestone[LifeState], last: int
+    cycle: LifeCycle, start: Milestone[LifeState], last: int, stops: Sequence[int] | None
 ) -> Iterator[tuple[Milestone[LifeState], bool]]:
     """Every simulated cycle, and whether it is to be drawn: the decades and the last one are."""
     settings = cycle.settings.life.jump
     bounds = JumpBounds(
         settings.damage_step, settings.damage_tolerance, settings.layer_step, settings.layer_tolerance
     )
-    variables = slow_variables(cycle.particle, cycle.growth, bounds)
+    variables = slow_variables(cycle.particle, cycle.growth, bounds, cycle.coating)
     control = JumpControl(settings.largest, settings.growth)
     now = start
-    for stop in legs(start.cycle, last):
+    for stop in legs(start.cycle, last, stops):
         for reached in advance(cycle, now, stop - now.cycle, variables, control):
             now = reached
             yield now, now.cycle == stop
 
 
-def legs(done: int, last: int) -> list[int]:
-    """Cycles after `done` that are simulated in any case: 1, 10, 100, ... and the last of the block."""
-    decades = [10**k for k in range(len(str(last)))]
-    return [stop for stop in sorted({*decades, last}) if done < stop <= last]
+def legs(done: int, last: int, stops: Sequence[int] | None = None) -> list[int]:
+    """Cycles after `done` that are simulated in any case: the last of the block, and 1, 10, 100, ... or others.
+
+    Args:
+        done: number of the last completed cycle.
+        last: of the block.
+        stops: in place of 1, 10, 100, ...
+    """
+    chosen = [10**k for k in range(len(str(last)))] if stops is None else stops
+    return [stop for stop in sorted({*chosen, last}) if done < stop <= last]
 
 
 def _described(record: xr.Dataset, cycle: LifeCycle) -> xr.Dataset:

@@ -11,12 +11,8 @@ import numpy as np
 import xarray as xr
 
 from faultline.config.rankings import ENDS
-from faultline.config.stage import StageSettings, from_slice
-from faultline.defects import defects_dataset, generate_defects, map_on_cells, read_map
-from faultline.errors import NotConverged
-from faultline.exposure.stage import stored
-from faultline.life.cycle import LifeCycle
-from faultline.life.files import live
+from faultline.config.stage import from_slice
+from faultline.life.ensemble import one_life
 from faultline.life.record import SERIES
 from faultline.microstructure import Particle
 from faultline.microstructure.build import build_particle
@@ -96,18 +92,9 @@ def runs_of_seed(config: Mapping[str, Any], seed: int) -> dict[tuple[str, str], 
 
 def _outcome(particle: Particle, slices: Mapping[str, Any], cycles: int, seed: int) -> Outcome:
     """One life; without a solution its message alone."""
-    try:
-        storage = stored(particle, from_slice(slices["exposure"]))
-        inputs = {"defects": _defects(particle, from_slice(slices["defects"]), seed), "exposure": storage}
-        life = from_slice({**slices["life"], "seed": seed})
-        record, _ = live(LifeCycle(particle, inputs, life), None, 1, cycles)
-    except NotConverged as failure:
-        return Outcome({}, str(failure))
+    life = one_life(particle, slices, seed, cycles)
+    if life.message or life.record is None or life.storage is None:
+        return Outcome({}, life.message)
+    record, storage = life.record, life.storage
     ends = {name: float(record[name].values[-1]) for name in OF_LIFE}
     return Outcome(ends | {name: float(storage.attrs[name]) for name in OF_EXPOSURE})
-
-
-def _defects(particle: Particle, settings: StageSettings, seed: int) -> xr.Dataset:
-    given = settings.defects.microstrain.map
-    measured = None if given is None else map_on_cells(particle, read_map(given.file, ROOT), given)
-    return defects_dataset(particle, generate_defects(particle, settings.defects, seed, measured))

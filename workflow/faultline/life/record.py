@@ -38,8 +38,10 @@ SERIES = {  # name: (unit, description)
     "mean_damage": ("1", "mean damage of the interfaces"),
     "wetted_fraction": ("1", "share of the interfaces that electrolyte fills"),
     "reaction_length": ("m", "outer surface and both sides of wet cracks"),
-    "mean_corroded_depth": ("m", "reconstructed layer on wet crack faces, mean"),
-    "surface_layer_thickness": ("m", "reconstructed layer on the outer surface, mean"),
+    "mean_corroded_depth": ("m", "reconstructed layer on either side of wet cracks, mean over their length"),
+    "surface_layer_thickness": ("m", "reconstructed layer on the outer surface, mean over its length"),
+    "coating_left": ("1", "thickness of the coating over that as deposited, mean; NaN without one"),
+    "coating_cracked": ("1", "share of the surface on which the coating cracked; NaN without one"),
     "transition_metal_loss": ("1", "share of the transition metal that dissolved"),
     "alkali_loss": ("1", "share of the alkali that the layers lost"),
     "isolated_share": ("1", "share of the active material that takes no part"),
@@ -54,7 +56,11 @@ MAPS: dict[str, tuple[tuple[str, ...], str, str]] = {  # name: dimensions, unit,
     "map_damage": (("interface",), "1", "damage, worse end"),
     "map_opening": (("interface",), "m", "widest opening in the cycle"),
     "map_wetted": (("interface",), "1", "filled with electrolyte"),
-    "map_corroded_depth": (("interface",), "m", "reconstructed layer on each side of the face"),
+    "map_corroded_depth": (
+        ("interface",),
+        "m",
+        "reconstructed layer on each side of the face, mean over its length",
+    ),
     "map_active": (("cell",), "1", "takes part"),
     "map_site_fraction": (("cell",), "1", "site fraction at the end of the cycle"),
     "map_charged_site_fraction": (("cell",), "1", "site fraction when the least alkali was left"),
@@ -119,11 +125,12 @@ def observed(cycle: LifeCycle, milestone: Milestone[LifeState]) -> dict[str, flo
         "polarisation": outcome.polarisation,
         **_cracked(particle, state, cycle.failed_damage),
         **_corroded(particle, state),
+        **_coating(cycle, state),
         "transition_metal_loss": cycle.transition_metal_loss(state),
         "alkali_loss": cycle.alkali_loss(state),
         "isolated_share": isolated_share(particle, found.active),
         "trapped_alkali": trapped_alkali(
-            state.site_fraction, cycle.active_weight, active_cells(particle, found.active)
+            cycle.held(state), cycle.active_weight, active_cells(particle, found.active)
         ),
         "alkali_ceiling": np.nan if ledger.unlimited else ledger.ceiling,
         "rock_salt_share": float(cycle.active_weight @ state.heat.rock_salt),
@@ -158,6 +165,16 @@ def _corroded(particle: Particle, state: LifeState) -> dict[str, float]:
         "reaction_length": float(particle.surface_length.sum() + length @ sides),
         "mean_corroded_depth": _mean(layers.corroded_depth, length * layers.wetted),
         "surface_layer_thickness": _mean(layers.surface_layer_thickness, particle.surface_length),
+    }
+
+
+def _coating(cycle: LifeCycle, state: LifeState) -> dict[str, float]:
+    coating, film, length = cycle.coating, state.film, cycle.particle.surface_length
+    if coating is None:
+        return {"coating_left": np.nan, "coating_cracked": np.nan}
+    return {
+        "coating_left": _mean(coating.left(film) / coating.thickness, length),
+        "coating_cracked": _mean(film.cracked.astype(float), length),
     }
 
 

@@ -22,6 +22,7 @@ from faultline.dataset import read_dataset, ugrid, write_dataset
 from faultline.defects.files import FIELDS as DEFECT_FIELDS
 from faultline.defects.generate import Defects
 from faultline.errors import AGAIN, UserError
+from faultline.interface.coating import Coating, Film, fresh_film
 from faultline.interface.corrosion import Growth, Layers, fresh_layers
 from faultline.life.capacity import AlkaliLedger, CycleOutcome
 from faultline.life.jumping import Milestone, SlowVariable
@@ -44,9 +45,17 @@ FIELDS = {  # name: (dimensions, unit, description)
 PARTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {  # the same of the state's parts
     "defects": DEFECT_FIELDS,
     "layers": {
-        "corroded_depth": (("interface",), "m", "reconstructed layer on each side of the face"),
+        "corroded_depth": (
+            ("interface",),
+            "m",
+            "reconstructed layer on each side of the face, mean over its length",
+        ),
         "surface_layer_thickness": (("surface",), "m", "reconstructed layer on the surface"),
         "wetted_since": (("interface",), "1", "cycles done when electrolyte came"),
+    },
+    "film": {
+        "acid_time": (("surface",), "s", "time at the reference of acid on the coating"),
+        "cracked": (("surface",), "1", "coating cracked, so that the face is bare"),
     },
     "heat": {
         "rock_salt": (("cell",), "1", "share of rock salt"),
@@ -54,7 +63,8 @@ PARTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {  # the same of
     },
 }
 NUMBERS = {"ledger": AlkaliLedger, "outcome": CycleOutcome}  # parts of single numbers
-GAIN_UNITS = {"damage": "1", "layer_age": "s"}  # of slow variables, in the last simulated cycle; flat
+# of slow variables, in the last simulated cycle; flat
+GAIN_UNITS = {"damage": "1", "layer_age": "s", "acid_time": "s"}
 COUNTERS = ("stride", "jumped", "rejected", "error")
 
 
@@ -77,6 +87,7 @@ class LifeState:
         site_fraction: (n_cells,).
         defects: as cycling has left them.
         layers: on all faces.
+        film: coating of the outer surface; where there is none it stays as it began.
         heat: rock salt and pores.
         ledger: alkali of the cell.
         widest: (n_interfaces,) m, largest opening in the last simulated cycle.
@@ -94,6 +105,7 @@ class LifeState:
     site_fraction: Floats
     defects: Defects
     layers: Layers
+    film: Film
     heat: HeatState
     ledger: AlkaliLedger
     widest: Floats
@@ -126,6 +138,7 @@ def pristine(
         site_fraction=site_fraction,
         defects=defects,
         layers=fresh_layers(particle),
+        film=fresh_film(particle.n_surface),
         heat=fresh(particle.n_cells),
         ledger=ledger,
         widest=np.zeros(faces),
@@ -187,11 +200,12 @@ class JumpBounds:
 
 
 def slow_variables(
-    particle: Particle, growth: Growth | None, bounds: JumpBounds
+    particle: Particle, growth: Growth | None, bounds: JumpBounds, coating: Coating | None = None
 ) -> list[SlowVariable[LifeState]]:
     """Damage of every point, and the age of the layer on every face where there is one to grow.
 
-    `growth` is that behind the film of the electrolyte (`Growth.behind`).
+    `growth` is that behind the film of the electrolyte (`Growth.behind`). A coating adds the time of acid on
+    it, which every cycle gains alike; its bounds are those of the damage, of the share that is used up.
 
     A linear-parabolic layer under constant conditions gains the same age L^2 / B + L / k each cycle: its
     growth over a jump is exact.
@@ -233,7 +247,20 @@ def slow_variables(
         weight=length / length.sum(),
         measure=thickness,
     )
-    return [damage, layer]
+    return [damage, layer] if coating is None else [damage, layer, _wear(particle, coating, bounds)]
+
+
+def _wear(particle: Particle, coating: Coating, bounds: JumpBounds) -> SlowVariable[LifeState]:
+    whole = fresh_film(particle.n_surface)
+    return SlowVariable(
+        "acid_time",
+        read=lambda state: state.film.acid_time,
+        write=lambda state, time: replace(state, film=replace(state.film, acid_time=time)),
+        largest_step=bounds.damage_step,
+        tolerance=bounds.damage_tolerance,
+        weight=particle.surface_length / particle.surface_length.sum(),
+        measure=lambda time: 1 - coating.left(replace(whole, acid_time=time)) / coating.thickness,
+    )
 
 
 def layer_age(growth: Growth, thickness: Floats) -> Floats:
@@ -282,12 +309,13 @@ def _state(ds: xr.Dataset) -> LifeState:
     }
     arrays = {part: {name: ds[f"{part}_{name}"].values for name in table} for part, table in PARTS.items()}
     cycle, ledger = int(ds["cycle"]), numbers["ledger"]
-    bonded = arrays["defects"]["bonded"].astype(bool)
+    bonded, cracked = arrays["defects"]["bonded"].astype(bool), arrays["film"]["cracked"].astype(bool)
     return LifeState(
         cycle=cycle,
         **{name: ds[name].values for name in FIELDS},
         defects=Defects(**(arrays["defects"] | {"bonded": bonded})),
         layers=Layers(**arrays["layers"], cycles=cycle),
+        film=Film(**(arrays["film"] | {"cracked": cracked})),
         heat=HeatState(**arrays["heat"]),
         ledger=replace(ledger, unlimited=bool(ledger.unlimited)),
         outcome=numbers["outcome"],

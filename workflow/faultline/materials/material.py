@@ -11,6 +11,7 @@ from scipy.constants import physical_constants
 from faultline.config.models import (
     CohesiveSettings,
     ElasticitySettings,
+    GlideSettings,
     InterfacePropertySettings,
     MaterialSettings,
     Sourced,
@@ -43,6 +44,14 @@ class Cohesive:
 
 
 @dataclass(frozen=True)
+class GlideSoftening:
+    """Slip at which half of the resistance to glide is left, and the radius (m) of its mean."""
+
+    half_slip: float
+    length: float
+
+
+@dataclass(frozen=True)
 class Material:
     """Laws of one material; `x` (site fractions) may have any shape, principal strains add an axis (a, b, c).
 
@@ -62,6 +71,7 @@ class Material:
         interfaces: cohesive data by kind (grain_boundary, basal, shell).
         voltage, lattice: the curves through the tables.
         phase_field: double wells in the two-phase gaps, where fronts are resolved; None without.
+        glide_softening: of basal glide; None where it does not soften.
     """
 
     name: str
@@ -83,6 +93,7 @@ class Material:
     voltage: VoltageCurve
     lattice: LatticeCurve
     phase_field: PhaseField | None = None
+    glide_softening: GlideSoftening | None = None
 
     @property
     def site_fraction_range(self) -> tuple[float, float]:
@@ -207,11 +218,17 @@ def material_from_settings(settings: MaterialSettings, front_width: float | None
         voltage=voltage,
         lattice=lattice,
         phase_field=field,
+        glide_softening=_softening(glide) if glide else None,
     )
 
 
 def _value(sourced: Sourced[float] | None) -> float:
     return float("nan") if sourced is None else sourced.value
+
+
+def _softening(glide: GlideSettings) -> GlideSoftening | None:
+    given = glide.softening
+    return GlideSoftening(given.half_slip.value, given.length.value) if given else None
 
 
 def _voltage_curve(settings: MaterialSettings) -> VoltageCurve:

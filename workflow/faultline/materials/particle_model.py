@@ -9,8 +9,10 @@ with 1 - f of the mobility. Not modelled: rock salt and pores leave stiffness, s
 they were, the surface reacts as if it bore no rock salt, and pores do not carry electrolyte.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from faultline.config.models import MaterialSettings
 from faultline.crystal import rotate_stiffness, rotate_strain
 from faultline.materials.heat import Heat, HeatState, advance, contraction_strain, fresh, pore_fraction
 from faultline.materials.material import FARADAY, Material, stiffness_from_settings
+from faultline.materials.regions import RedoxRegions
 from faultline.microstructure.particle import CORE, Particle
 
 Array = NDArray[np.float64]
@@ -70,6 +73,7 @@ class ParticleModel:
             redox metal is richer, more alkali leaves at one voltage.
         heat: how the active material loses its oxygen in heat; None where nothing heats it.
         heat_state: (n_cells,) rock salt and vacated volume; None before any heat.
+        regions: where oxygen takes part in redox; None where it nowhere does.
     """
 
     particle: Particle
@@ -80,6 +84,7 @@ class ParticleModel:
     lattice_scale: Array | float = 1.0
     heat: Heat | None = None
     heat_state: HeatState | None = None
+    regions: RedoxRegions | None = None
 
     @cached_property
     def layered(self) -> Array:
@@ -105,6 +110,14 @@ class ParticleModel:
         if self.heat is None and state.rock_salt.any():
             raise ValueError("rock salt needs the constants `heat`")
         return self if self.heat is None else replace(self, heat_state=state)
+
+    def in_frame(self, fields: Mapping[str, Any], frame: int) -> "ParticleModel":
+        """The particle with the rock salt of a stored frame; itself where the fields (n_frames, n_cells)
+        hold none.
+        """
+        if "rock_salt" not in fields:
+            return self
+        return self.heated(HeatState(*(np.asarray(fields[name][frame]) for name in ("rock_salt", "vacated"))))
 
     def after_heat(self, x: Array, temperature: float, time: float) -> "ParticleModel":
         """The particle after `time` (s) at `temperature` (K) with alkali x (n_cells,) that stays where it is.
@@ -136,6 +149,8 @@ class ParticleModel:
             return np.zeros((self.particle.n_cells, 6))
         scale = np.where(self.in_core, self.lattice_scale, 0.0)[:, None]
         lattice = scale * self.material.lattice_strain(x)
+        if self.regions is not None:
+            lattice = lattice + self.regions.strain(x)[:, None]
         return contraction_strain(self.heat_state, self.heat, lattice, self.particle.cell_orientation)
 
     @cached_property
@@ -170,6 +185,8 @@ class ParticleModel:
     def stiffness(self) -> Array:
         """(n_cells, 6, 6) stiffness in the lab frame, Pa."""
         stiffness = rotate_stiffness(self.material.stiffness, self.particle.cell_orientation)
+        if self.regions is not None:
+            stiffness *= self.regions.stiffness_factor[:, None, None]
         if self.shell is not None:
             stiffness[~self.in_core] = self.shell.stiffness
         return stiffness
@@ -210,6 +227,8 @@ class ParticleModel:
         lattice = (
             np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain(x)) + self.rest_strain
         )
+        if self.regions is not None:
+            lattice[:, :3] += self.regions.strain(x)[:, None]
         return lattice if self.heat_state is None else lattice + self.heat_strain(x)
 
     def eigenstrain_slope(self, x: Array) -> Array:
@@ -218,7 +237,10 @@ class ParticleModel:
 
     def _lattice_slope(self, x: Array) -> Array:
         """(n_cells, 6), d(eigenstrain)/dx over 1 - f; divided by c_max the partial molar tensor Omega."""
-        return np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain_slope(x))
+        slope = np.einsum("nij,nj->ni", self._strain_basis, self.material.lattice_strain_slope(x))
+        if self.regions is not None:
+            slope[:, :3] += self.regions.slope(x)[:, None]
+        return slope
 
     def drift(self, x: Array, stress: Array) -> Array:
         """Omega : sigma (n_cells,), J/mol: the stress's share of the potential, mu = mu_h - Omega : sigma."""

@@ -145,6 +145,15 @@ class PlaneElasticity:
         strain = self.film.strain(dofs, axial_strain)
         return self.film.energy(self.film.stress(strain, 0 * strain), strain, 0 * strain)
 
+    def film_tension(self, dofs: Floats, axial_strain: float) -> Floats:
+        """Return the largest principal force per length (n_faces,) in the film, N/m; empty without one."""
+        if self.film is None:
+            return np.zeros(0)
+        strain = self.film.strain(dofs, axial_strain)
+        force = self.film.stress(strain, 0 * strain)
+        along, axial, shear = force[:, XX], force[:, ZZ], force[:, XZ]
+        return (along + axial) / 2 + np.hypot((along - axial) / 2, shear)
+
     def vectors(self, dofs: Floats) -> Floats:
         """Return the dofs as displacement vectors (n_nodes, 3), m."""
         vectors = np.zeros((len(dofs) // self.components, 3))

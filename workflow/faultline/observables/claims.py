@@ -3,9 +3,12 @@
 Pure functions from claims and numbers to rows. Orderings are judged as cases are against their controls
 (`observables.comparison`): by sign, with an effect above the spread over at least five samples. Stated
 numbers are judged by few classes of tolerance: retention within 10 points, strains and volume changes within
-25 %, velocities within the stated spread or else 25 %, times within 25 %, and yes or no (above zero or
-not). A number that did
-not come out, as of an event that never happened, is a miss.
+25 %, capacities within 10 %, voltages within 25 %, velocities within the stated spread or else 25 %, times
+within 25 %, and yes or no (above zero or not). A number that did not come out, as of an event that never
+happened, is a miss.
+
+Strategies of a catalogue are judged together too: by the rank correlation between computed and stated
+retention, beside the one that the number of cycles alone gives.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from faultline.config.claims import ClaimSettings, ComputedSettings
 from faultline.errors import UserError
@@ -51,7 +55,9 @@ COUNTED = ("prediction", "ordering")  # kinds that rates of success count
 MISSES = (DOES_NOT_HOLD, WITHIN_SPREAD, FAILED)
 
 RETENTION_POINTS = 10.0
-RELATIVE = 0.25  # strains and volume changes; velocities without a stated spread
+RELATIVE = {"strain": 0.25, "capacity": 0.1, "voltage": 0.25, "velocity": 0.25, "time": 0.25}
+BOOTSTRAPS, BOOTSTRAP_SEED = 10_000, 1
+RETENTION = "retention"
 _PLAIN = {"": "dimensionless", "1": "dimensionless", "%": "percent", "Å": "angstrom", "°": "degree"}
 
 
@@ -65,6 +71,7 @@ class Numbers:
         statements: whether statements hold, by name, by name of the dislocations run.
         failed: dislocations runs that did not end well; what they lack is no mistake of a claim.
         given: numbers put in (value and unit) by claim id.
+        strategies: the table of `observables.strategies.strategy_table`.
     """
 
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -74,6 +81,7 @@ class Numbers:
     statements: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     failed: Collection[str] = ()
     given: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    strategies: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,8 @@ class ClaimRow:
     `high` are one standard deviation below and above, or the range that a statistic comes with; NaN where
     there is none. `position`, `position_low` and `position_high` say the same on the scale of the tolerance:
     (computed - stated) / tolerance, in agreement from -1 to 1, or for an ordering the effect in the expected
-    direction over its spread, in agreement above 1. `count` is the number of samples.
+    direction over its spread, in agreement above 1. `count` is the number of samples. `strategy`, `control`,
+    `measure` and `cycles` say which quantity of which strategy it is, after how many cycles.
     """
 
     id: str
@@ -107,6 +116,11 @@ class ClaimRow:
     statement: str = ""
     why: str = ""
     explanation: str = ""
+    group: str = ""
+    strategy: str = ""
+    control: str = ""
+    measure: str = ""
+    cycles: float = math.nan
 
 
 def claim_rows(claims: Sequence[ClaimSettings], numbers: Numbers) -> list[ClaimRow]:
@@ -151,6 +165,72 @@ def _rate(verdicts: pd.Series) -> Rate:
     return Rate(hold, hold + missed, len(verdicts) - hold - missed)
 
 
+# ---- retention over the catalogue
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's rank correlation of `n` pairs, with a bootstrap interval; NaN where there is none."""
+
+    rho: float
+    low: float
+    high: float
+    n: int
+
+
+def rank_correlation(
+    x: Sequence[float] | pd.Series, y: Sequence[float] | pd.Series, level: float = 0.95
+) -> RankCorrelation:
+    """Spearman's rank correlation with a percentile interval from resampled pairs (Efron 1979).
+
+    Pairs that lack a value are left out. Fewer than three pairs, or a side without two different values, have
+    none; resamples that have none are left out too.
+    """
+    pairs = pd.DataFrame({"x": list(x), "y": list(y)}, dtype=float).dropna().to_numpy()
+    if len(pairs) < 3 or any(len(np.unique(side)) < 2 for side in pairs.T):
+        return RankCorrelation(math.nan, math.nan, math.nan, len(pairs))
+    chosen = np.random.default_rng(BOOTSTRAP_SEED).integers(len(pairs), size=(BOOTSTRAPS, len(pairs)))
+    resampled = _spearman(pairs[chosen, 0], pairs[chosen, 1])
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    return RankCorrelation(float(_spearman(*pairs.T[:, None])[0]), float(low), float(high), len(pairs))
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's coefficient of each row of two tables (n, pairs); NaN where a row does not vary."""
+    ranks = [stats.rankdata(side, axis=1) for side in (x, y)]
+    a, b = (side - side.mean(axis=1, keepdims=True) for side in ranks)
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    product = (a * b).sum(axis=1)
+    return np.divide(product, scale, out=np.full(len(scale), np.nan), where=scale > 0)
+
+
+def retention_claims(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims on the retention of one strategy or control, with a stated and a computed number."""
+    on_retention = rows["measure"].eq(RETENTION) & rows["tolerance_class"].eq("retention")
+    return rows[on_retention & rows["stated"].notna() & rows["computed"].notna()]
+
+
+def retention_ranks(rows: pd.DataFrame) -> dict[str, RankCorrelation]:
+    """How well stated retentions are ordered, over predictions alone.
+
+    By the computed ones, and by the number of cycles alone: more cycles, less retention.
+    """
+    found = retention_claims(rows)
+    found = found[found["kind"] == "prediction"]
+    return {
+        "computed retention": rank_correlation(found["computed"], found["stated"]),
+        "fewer cycles": rank_correlation(-found["cycles"], found["stated"]),
+    }
+
+
+def controlled_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims on a strategy against its control, those first that are counted (column `held_out`)."""
+    pairs = rows[rows["control"] != ""]
+    pairs = pairs.assign(held_out=pairs["kind"].isin(COUNTED))
+    return pairs.sort_values(["held_out", "group", "strategy"], ascending=[False, True, True], kind="stable")
+
+
 # ---- one claim
 
 
@@ -166,6 +246,8 @@ class _Found:
     effect: float = math.nan
     spread: float = math.nan
     failed: int = 0
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the row that say which strategy it is of."""
 
 
 def _row(claim: ClaimSettings, numbers: Numbers) -> ClaimRow:
@@ -195,7 +277,7 @@ def _row(claim: ClaimSettings, numbers: Numbers) -> ClaimRow:
     if found is None:
         return row
     value = found.value
-    row = replace(row, computed=value.value, low=value.low, high=value.high, count=value.count)
+    row = replace(row, computed=value.value, low=value.low, high=value.high, count=value.count, **found.about)
     at, low, high = _positions(claim, computed, found)
     verdict = _verdict(claim, computed, found)
     return replace(row, verdict=verdict, position=at, position_low=low, position_high=high)
@@ -219,7 +301,7 @@ def tolerance_words(claim: ClaimSettings) -> str:
         case "velocity" if claim.spread is not None:
             return f"velocity: ±{claim.spread:g} {claim.unit} as stated".replace("  ", " ")
         case relative:
-            return f"{relative}: ±{RELATIVE:.0%}"
+            return f"{relative}: ±{RELATIVE[relative]:.0%}"
 
 
 def _verdict(claim: ClaimSettings, computed: ComputedSettings, found: _Found) -> str:
@@ -261,8 +343,8 @@ def deviation(claim: ClaimSettings, computed: float) -> float:
             width = RETENTION_POINTS
         case "velocity" if claim.spread is not None:
             width = claim.spread
-        case "strain" | "velocity" | "time":
-            width = RELATIVE * abs(claim.stated)
+        case relative if relative in RELATIVE:
+            width = RELATIVE[relative] * abs(claim.stated)
         case _:
             return math.nan
     difference = computed - claim.stated
@@ -294,6 +376,8 @@ def _found(claim: ClaimSettings, computed: ComputedSettings, numbers: Numbers) -
         return _Found(value, value.value - bound) if isinstance(bound, float) else _Found(value)
     if computed.case is not None:
         return _of_case(claim, computed, numbers.metrics)
+    if computed.strategy is not None:
+        return _of_strategy(claim, computed, numbers.strategies)
     kind, name = computed.run
     runs: Mapping[str, Mapping[str, Statistic]] = getattr(numbers, kind)
     if name not in runs:
@@ -352,6 +436,46 @@ def _scale_of(metrics: Mapping[str, Mapping[str, Any]], case: str, name: str, un
         raise _Unusable(f"case {case} has no metric '{name}'{_near(name, present)}")
     shown = metric(name)
     return shown.scale * _factor(shown.unit, unit, name)
+
+
+def _of_strategy(claim: ClaimSettings, computed: ComputedSettings, table: pd.DataFrame) -> _Found | None:
+    """A quantity of a strategy, or strategy less control in the cycle at which the strategy is looked at."""
+    rows = table[table["strategy"] == computed.strategy] if len(table) else table
+    if rows.empty:
+        return None
+    name, known = str(computed.quantity), set(table["quantity"])
+    if name not in known:
+        raise _Unusable(f"the catalogue has no quantity '{name}'{_near(name, known)}")
+    rows = rows[rows["quantity"] == name]
+    if rows.empty:  # no seed has it: it did not come out
+        return _Found(Statistic(math.nan, claim.unit, count=0))
+    row = rows.iloc[0]
+    if computed.cycles not in (None, int(row["cycles"])):
+        return None  # the catalogue stops short of what is stated
+    about = {
+        "group": row["group"],
+        "strategy": row["strategy"],
+        "control": row["control"] if computed.against else "",
+        "measure": name,
+        "cycles": float(row["cycles"]),
+    }
+    unit, failed = str(row["unit"]), int(row["n_failed"])
+    if computed.against is None:
+        own = Statistic(row["mean"], unit, row["low"], row["high"], int(row["n"]))
+        value = _converted(own, claim.unit, name)
+        bound = 0.0 if computed.bound is None else _bound_of(computed)
+        return _Found(value, value.value - bound, _half_range(value), failed, about)
+    if not row["control"]:
+        raise _Unusable(f"{computed.strategy} has no control to be held against")
+    low, high = row["effect"] - row["spread"], row["effect"] + row["spread"]
+    value = _converted(Statistic(row["effect"], unit, low, high, int(row["n_pairs"])), claim.unit, name)
+    return _Found(value, value.value, _half_range(value), failed, about)
+
+
+def _bound_of(computed: ComputedSettings) -> float:
+    if isinstance(computed.bound, str):
+        raise _Unusable(f"'{computed.bound}': a quantity of a strategy is held against a number")
+    return float(computed.bound or 0)
 
 
 def _of_run(claim: ClaimSettings, computed: ComputedSettings, run: Mapping[str, Statistic]) -> _Found:

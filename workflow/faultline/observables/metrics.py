@@ -14,6 +14,7 @@ import xarray as xr
 from faultline.cracks.statistics import cycle_ends, growth_acceleration
 from faultline.inputs import read_stages
 from faultline.microstructure import Particle, particle_from_dataset
+from faultline.observables.diffraction import Crystal, diffraction_metrics, specimen_from_stages
 from faultline.observables.electrochemistry import cycle_table
 from faultline.observables.fields import (
     core_area,
@@ -23,6 +24,7 @@ from faultline.observables.fields import (
     weighted_quantile,
 )
 from faultline.observables.life import life_metrics
+from faultline.observables.mechanisms import mechanism_metrics
 from faultline.observables.spectroscopy import (
     METRIC_ANGLES,
     charged_in_cycle_one,
@@ -164,6 +166,42 @@ STAGE_METRICS["spectroscopy"] = {
         },
     }.items()
 }
+STAGE_METRICS["diffraction"] = {
+    name: Metric(label, "°", math.degrees(1))
+    for name, label in {
+        "xrd_00l_shift": "shift of 00l at the end of the first charge (2θ, Cu Kα1)",
+        "xrd_00l_lowest_shift": "largest shift of 00l to lower angles, first charge",
+        "xrd_00l_highest_shift": "largest shift of 00l to higher angles, first charge",
+        "xrd_00l_centroid_shift": "shift of the centroid of 00l at the end of the first charge",
+        "xrd_00l_final_shift": "shift of 00l at the end of the run",
+        "xrd_00l_initial_width": "width of 00l at the start (FWHM)",
+        "xrd_00l_charged_width": "width of 00l at the end of the first charge (FWHM)",
+        "xrd_00l_largest_width": "largest width of 00l (FWHM)",
+        "xrd_110_shift": "shift of the centroid of 110 at the end of the first charge",
+    }.items()
+} | {
+    "xrd_00l_strain": Metric("RMS strain of the layers, charged, by Williamson and Hall", "%", 100),
+    "xrd_00l_strain_put_in": Metric("RMS strain of the layers, charged, as it is", "%", 100),
+}
+STAGE_METRICS["bands"] = {
+    "slip_localisation": Metric("share of the layers' slip in the most slipped tenth, charged", "%", 100),
+    "mean_layer_slip": Metric("mean shear by slip of the layers, charged", "%", 100),
+    "band_slip": Metric("mean shear by slip in bands, charged", "%", 100),
+    "band_rotation": Metric("mean rotation of the layers in bands, charged", "°", math.degrees(1)),
+    "rotation_outside_bands": Metric("mean rotation of the layers elsewhere", "°", math.degrees(1)),
+    "band_spacing_change": Metric("strain of the layers' distance in bands, less elsewhere", "%", 100),
+    "failed_fraction_bands": Metric("failed fraction of interfaces at bands, charged", "%", 100),
+    "failed_fraction_outside_bands": Metric("failed fraction of interfaces elsewhere, charged", "%", 100),
+}
+STAGE_METRICS["regions"] = {
+    "failed_fraction_near_regions": Metric("failed fraction at rims of hard regions, charged", "%", 100),
+    "failed_fraction_far_from_regions": Metric("failed fraction away from rims, charged", "%", 100),
+    "region_crack_concentration": Metric("failed fraction at rims of hard regions over that away"),
+    "interface_share_near_regions": Metric("interface length at rims of hard regions", "%", 100),
+    "region_stress_concentration": Metric("stress gradient at rims of hard regions over that away"),
+    "region_composition_concentration": Metric("alkali gradient at rims of hard regions over that away"),
+    "region_densification": Metric("denser hard regions, charged, beyond the table", "%", 100),
+}
 METRICS = {name: entry for entries in STAGE_METRICS.values() for name, entry in entries.items()}
 
 
@@ -301,12 +339,14 @@ def case_metrics(
     activation: Path | None = None,
     life: Path | None = None,
     formula: str = "",
+    crystal: Crystal | None = None,
 ) -> dict[str, Any]:
     """Return every number of a case and the status of every stage, for metrics.json.
 
     A stage that did not end well gives NaN for its numbers, under the same keys as one that did;
     `status` is the first status of the chain that is not "ok", with its message. Without a life there are no
-    keys of one, and none of spectroscopy unless the formula is that of a lithium nickel oxide.
+    keys of one, none of spectroscopy unless the formula is that of a lithium nickel oxide, and none of
+    diffraction without a `crystal`.
 
     Raises:
         UserError: a file is missing, damaged or not one of ours, or the files do not belong together.
@@ -328,7 +368,28 @@ def case_metrics(
         result |= {f"{stage}_status": status, f"{stage}_status_message": message}
         if status != "ok" and result["status"] == "ok":
             result |= {"status": status, "status_message": f"{stage}: {message}" if message else stage}
-    return result | _spectroscopy(datasets, particle, formula)
+    result |= _mechanisms(datasets, particle)
+    return result | _spectroscopy(datasets, particle, formula) | _diffraction(datasets, particle, crystal)
+
+
+def _mechanisms(datasets: Mapping[str, xr.Dataset], particle: Particle | None) -> dict[str, float]:
+    """What bands of glide and hard regions do, where there are any; none where a stage did not end well."""
+    needed = [datasets[stage] for stage in ("defects", "cycling", "cracks")]
+    if particle is None or any(stage_status(data)[0] != "ok" for data in needed):
+        return {}
+    return mechanism_metrics(particle, *needed)
+
+
+def _diffraction(
+    datasets: Mapping[str, xr.Dataset], particle: Particle | None, crystal: Crystal | None
+) -> dict[str, float]:
+    """What diffraction would see, of a known crystal; NaN where a stage did not end well."""
+    if crystal is None:
+        return {}
+    needed = [datasets[stage] for stage in ("defects", "exposure", "cycling")]
+    if particle is None or any(stage_status(data)[0] != "ok" for data in needed):
+        return dict.fromkeys(STAGE_METRICS["diffraction"], math.nan)
+    return diffraction_metrics(specimen_from_stages(crystal, particle, *needed), needed[-1])
 
 
 def _spectroscopy(

@@ -32,7 +32,10 @@ from faultline.plots.style import COLOURS, FAILED_COLOUR, WIDTH
 from faultline.plots.tables import number, styled
 from faultline.textfiles import read_table
 
-TEXTS = ("unit", "case", "tolerance", "tolerance_class", "statement", "why", "explanation")
+TEXTS = (
+    "unit", "case", "tolerance", "tolerance_class", "statement", "why", "explanation", "group", "strategy",
+    "control", "measure",
+)  # fmt: skip
 GREY = "#737373"  # named so that pages know it too
 VERDICT_COLOURS = {
     HOLDS: "#00704F",
@@ -88,7 +91,7 @@ def _agreement(rows: pd.DataFrame, kind: str, words: str) -> str:
     return f"{name} ({words}, no success): {len(judged)}{ending}."
 
 
-def claims_figure(rows: pd.DataFrame) -> Figure | None:
+def claims_figure(rows: pd.DataFrame, title: str = "") -> Figure | None:
     """Draw every computed claim in a row: numbers by their tolerance, orderings by their spread, yes or no.
 
     None where nothing was computed.
@@ -111,6 +114,8 @@ def claims_figure(rows: pd.DataFrame) -> Figure | None:
     for ax, (part, draw) in zip(grid[:, 0], panels, strict=True):
         draw(ax, part)
         _rows_of(ax, part)
+    if title:
+        figure.suptitle(title)
     marks = _legend(known)
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), fontsize=8.5)
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from faultline.exposure.column import BALANCE_TOLERANCE
 from faultline.plots.style import COLOURS, QUIET, WIDTH, case_styles, wrapped
 from faultline.plots.tables import number, styled
 from faultline.statistics import Statistic, read_statistics
+from faultline.textfiles import read_json
 
 Floats = NDArray[np.float64]
 HOUR, NM = 3600.0, 1e9
@@ -96,12 +96,12 @@ def gas_results(manifest: str | Path) -> list[GasResult]:
     """
     path = Path(manifest)
     try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text()).get("gases", [])
+        entries: list[dict[str, Any]] = read_json(path).get("gases", [])
         named = [
             (e["name"], e["title"] or e["name"], e["material"], e["gases"], e["drying"]) for e in entries
         ]
         files = [(Path(e["fields"]), Path(e["statistics"])) for e in entries]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not a manifest of a study ({type(error).__name__}: {error})") from error
     return [
         GasResult(*words, read_dataset(fields), read_statistics(numbers))

@@ -103,6 +103,9 @@ class CaseResult:
             value, unit, status and source; empty where it states nothing.
         formula: of the material, as synthesised; empty if not stated.
         penalty_stiffness: of intact interfaces, Pa/m; None if not stated.
+        lattice: lattice table and what goes with it, as `observables.diffraction.Crystal` takes them; empty
+            if not stated.
+        measured: files of measured curves by kind, and the `wavelength` (m) of diffraction.
     """
 
     id: str
@@ -120,6 +123,8 @@ class CaseResult:
     life: dict[str, Any] = field(default_factory=dict)
     formula: str = ""
     penalty_stiffness: float | None = None
+    lattice: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -290,6 +295,8 @@ def _case(entry: dict[str, Any]) -> CaseResult:
         life=entry.get("life") or {},
         formula=entry.get("formula") or "",
         penalty_stiffness=entry.get("penalty_stiffness"),
+        lattice=entry.get("lattice") or {},
+        measured=entry.get("measured") or {},
     )
 
 

@@ -154,7 +154,9 @@ def surface_current(
         return value, 1 + slope * (film - depletion * material.open_circuit_slope(x_s))
 
     unloaded = drive - material.open_circuit_voltage(x)
-    eta = _rising_root(residual, np.minimum(unloaded, 0), np.maximum(unloaded, 0))
+    series = film - depletion * material.open_circuit_slope(x)  # ohm m2, of film and half a cell
+    start = _loaded(unloaded, series, i0, temperature)
+    eta = _rising_root(residual, np.minimum(unloaded, 0), np.maximum(unloaded, 0), start)
     current, slope = butler_volmer(eta, i0, material.transfer_coefficient, temperature)
     x_s = x - depletion * current
     voc_slope = material.open_circuit_slope(x_s)
@@ -173,19 +175,33 @@ def surface_current(
     )
 
 
+def _loaded(unloaded: Array, series: Array, exchange_current: Array, temperature: float) -> Array:
+    """Overpotential near that which a resistance in series (ohm m2) leaves of the `unloaded` one (V).
+
+    The smaller of all of it and of what would pass the current of all of it through the resistance, by Butler
+    and Volmer's law with alpha = 1/2: both are upper bounds by size, and one of them is close.
+    """
+    width = 2 * GAS_CONSTANT * temperature / FARADAY
+    limiting = np.abs(unloaded) / np.maximum(2 * exchange_current * series, np.finfo(float).tiny)
+    return np.copysign(np.minimum(np.abs(unloaded), width * np.arcsinh(limiting)), unloaded)
+
+
 def _slope(function: Callable[[Array], Array], x: Array) -> Array:
     h = _SITE_FRACTION_STEP
     return (function(x + h) - function(x - h)) / (2 * h)
 
 
-def _rising_root(residual: Callable[[Array], tuple[Array, Array]], low: Array, high: Array) -> Array:
-    """Root of a rising function in [low, high] for every entry: Newton, or bisection where that stalls.
+def _rising_root(
+    residual: Callable[[Array], tuple[Array, Array]], low: Array, high: Array, start: Array
+) -> Array:
+    """Root of a rising function in [low, high] for every entry: Newton from `start`, or bisection where that
+    stalls.
 
     Newton's step is refused where it leaves the bracket or is longer than half the step before it
     (rtsafe of Press et al., Numerical Recipes, section 9.4).
     """
     low, high = low.copy(), high.copy()
-    root = np.where(np.abs(low) < np.abs(high), low, high)  # the end near equilibrium: no exponential there
+    root = np.clip(start, low, high)
     before = high - low
     for _ in range(200):
         value, slope = residual(root)

@@ -22,12 +22,15 @@ class TransportMesh:
         interface_face_ids: (n_interfaces,) FiPy face of every interface; of an open one, the minus side's.
         surface_face_ids: (n_surface,) FiPy face of every surface face.
         open_face_ids: (n_open, 2) exterior FiPy faces on the minus and plus side of every open interface.
+        conductance: (n_faces,) flux over the jump of the potential, mol2/(J m2 s), inf where nothing resists;
+            None where nothing does anywhere.
     """
 
     mesh: Mesh2D
     interface_face_ids: Ints
     surface_face_ids: Ints
     open_face_ids: Ints
+    conductance: NDArray[np.float64] | None = None
 
 
 def fipy_mesh(particle: Particle, open_interfaces: NDArray[np.bool_] | None = None) -> TransportMesh:

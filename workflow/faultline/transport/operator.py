@@ -262,7 +262,9 @@ class MultipointOperator:
     def __init__(self, mesh: Any) -> None:
         corners = _corners(mesh)
         self.dim, self.n_cells, self.n_faces = int(mesh.dim), int(mesh.numberOfCells), int(mesh.numberOfFaces)
-        self.exterior = np.ma.filled(mesh.faceCellIDs, -1)[1] < 0
+        first_cell, second_cell = np.ma.filled(mesh.faceCellIDs, -1)
+        self.inner = first_cell.astype(np.int64)  # (n_faces,) first cell: the only one on the boundary
+        self.exterior = second_cell < 0
         subface_key, subface = np.unique(
             corners.vertex[:, None] * self.n_faces + corners.face, return_inverse=True
         )
@@ -432,8 +434,17 @@ def _inverse_tensor(tensor: Array, shape: tuple[int, ...]) -> Array:
         raise ValueError("the diffusion tensor must be finite")
     norm = np.sqrt(np.einsum("nij,nij->n", tensor, tensor))
     floor = 1e-14 * np.where(norm > 0, norm, norm.max() or 1.0)
-    det = np.linalg.det(tensor)
+    det = _determinant(tensor)
     singular = np.abs(det) <= 1e-13 * norm ** shape[1]
     if np.any(singular):
         tensor = tensor + np.where(singular, floor, 0.0)[:, None, None] * np.eye(shape[1])
-    return np.asarray(np.linalg.inv(tensor), dtype=np.float64)
+    if shape[1] != 2:
+        return np.asarray(np.linalg.inv(tensor), dtype=np.float64)
+    adjugate = np.stack([tensor[:, 1, 1], -tensor[:, 0, 1], -tensor[:, 1, 0], tensor[:, 0, 0]], axis=1)
+    return np.asarray((adjugate / _determinant(tensor)[:, None]).reshape(-1, 2, 2))
+
+
+def _determinant(tensor: Array) -> Array:
+    if tensor.shape[1] != 2:  # for pairs LAPACK's overhead is most of it
+        return np.asarray(np.linalg.det(tensor))
+    return np.asarray(tensor[:, 0, 0] * tensor[:, 1, 1] - tensor[:, 0, 1] * tensor[:, 1, 0])

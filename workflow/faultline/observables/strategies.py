@@ -1,0 +1,208 @@
+"""Strategies against their controls: effects of twins that share grains and seeds, and verdicts on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from faultline.observables.comparison import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    Effect,
+    effect_of,
+    judge,
+)
+from faultline.observables.strategy_runs import FIRST_CYCLE, OF_LIFE, QUANTITIES, life_quantities
+from faultline.statistics import Statistic, of_samples
+
+Floats = NDArray[np.float64]
+
+HIGHER, LOWER = "higher", "lower"
+IMPROVED, WORSENED = "improved", "worsened"
+RUNS_FAILED = "runs_failed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A strategy of a catalogue.
+
+    Attributes:
+        title: for figures.
+        group: chapter; empty for a control outside of the catalogue's folder.
+        control: name of the strategy that it is compared with; None for none.
+        references: numbers in the review.
+        cycles: at which its life is looked at; None for the first cycle alone.
+        stated_cycles: at which the source states a retention.
+        rule_class: class of rules that its values follow.
+        levers: what it acts on.
+    """
+
+    title: str
+    group: str
+    control: str | None
+    references: tuple[int, ...] = ()
+    cycles: int | None = None
+    stated_cycles: int | None = None
+    rule_class: str = ""
+    levers: tuple[str, ...] = ()
+
+
+COLUMNS = [
+    "strategy", "title", "control", "group", "class", "reference", "cycles", "quantity", "unit",
+    "mean", "sd", "n", "low", "high", "control_mean", "effect", "effect_sd", "spread", "n_pairs", "n_failed",
+    "verdict", "judged",
+]  # fmt: skip
+
+
+def strategy_table(runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry]) -> pd.DataFrame:
+    """A row a strategy and quantity, in SI units (capacities in mAh/g).
+
+    `mean`, `sd`, `low` and `high` (mean -+ sd) are over the `n` seeds that gave the quantity. `effect` is
+    strategy less control, mean over the `n_pairs` seeds that both have, at the same cycle; `effect_sd` is the
+    standard deviation of the differences, `spread` the larger of both standard deviations over seeds.
+    `n_failed` counts the runs of either that failed and lack it.
+
+    `verdict` is `higher` or `lower` where the effect exceeds the spread, else as `comparison.judge` says;
+    empty without a control. `judged` says whether that is `improved` or `worsened`, empty where there is no
+    better or no verdict.
+    """
+    rows = [
+        row
+        for name, entry in entries.items()
+        for quantity in QUANTITIES
+        if (row := _row(name, quantity, runs, entries)) is not None
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(
+    name: str, quantity: str, runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry]
+) -> dict[str, Any] | None:
+    """The row of a quantity; None where no seed has it and none has failed, such as a coating without one."""
+    entry, known = entries[name], QUANTITIES[quantity]
+    values = samples(runs[name], quantity, entry.cycles)
+    failed = lost(runs[name], values)
+    if (values.isna().all() and not failed) or (quantity in OF_LIFE and entry.cycles is None):
+        return None
+    own = of_samples(values.tolist(), known.unit)
+    row = {
+        "strategy": name,
+        "title": entry.title,
+        "control": entry.control or "",
+        "group": entry.group,
+        "class": entry.rule_class,
+        "reference": " ".join(map(str, entry.references)),
+        "cycles": entry.cycles if quantity in OF_LIFE else 1,
+        "quantity": quantity,
+        "unit": known.unit,
+        "mean": own.value,
+        "sd": (own.high - own.low) / 2,
+        "n": own.count,
+        "low": own.low,
+        "high": own.high,
+        "control_mean": math.nan,
+        "effect": math.nan,
+        "effect_sd": math.nan,
+        "spread": math.nan,
+        "n_pairs": 0,
+        "n_failed": failed,
+        "verdict": "",
+        "judged": "",
+    }
+    return row if entry.control is None else row | _against(row, values, runs[entry.control], quantity)
+
+
+def _against(
+    row: Mapping[str, Any], values: pd.Series[float], control_runs: xr.Dataset, quantity: str
+) -> dict[str, Any]:
+    """What a control adds to a row, looked at in the same cycle."""
+    control = samples(control_runs, quantity, row["cycles"])
+    pairs = pd.DataFrame({"case": values, "control": control}).loc[values.index.intersection(control.index)]
+    found, failed = effect_of(pairs), row["n_failed"] + lost(control_runs, control)
+    verdict = _verdict(found, failed)
+    return {
+        "control_mean": found.control_mean,
+        "effect": found.size,
+        "effect_sd": float((pairs["case"] - pairs["control"]).std(ddof=1)),
+        "spread": found.spread,
+        "n_pairs": found.n,
+        "n_failed": failed,
+        "verdict": verdict,
+        "judged": _judged(verdict, QUANTITIES[quantity].better),
+    }
+
+
+def _verdict(found: Effect, failed: int) -> str:
+    verdict = judge(found.size, found.spread, "greater", found.n, failed)
+    return {HOLDS: HIGHER, DOES_NOT_HOLD: LOWER}.get(verdict, verdict)
+
+
+def _judged(verdict: str, better: str) -> str:
+    if not better or verdict not in (HIGHER, LOWER):
+        return ""
+    return IMPROVED if verdict == better else WORSENED
+
+
+def samples(runs: xr.Dataset, quantity: str, cycle: int | None) -> pd.Series[float]:
+    """Values of a quantity by seed; one of the life at a cycle, NaN where there is none."""
+    of_first = quantity in FIRST_CYCLE
+    values = runs[quantity].values if of_first else life_quantities(runs, cycle)[quantity]
+    return pd.Series(values, index=pd.Index(runs["seed"].values, name="seed"), dtype=float)
+
+
+def lost(runs: xr.Dataset, values: pd.Series[float]) -> int:
+    """Number of failed runs that lack a value."""
+    return int((runs["run_failed"].values.astype(bool) & values.isna().to_numpy()).sum())
+
+
+# ---- named numbers
+
+
+def name_of(strategy: str, quantity: str, part: str = "") -> str:
+    """Name of a statistic: `ref-107:retention`, `ref-107:retention:effect`, `ref-107:retention:control`."""
+    return ":".join(filter(None, (strategy, quantity, part)))
+
+
+def strategy_statistics(runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry]) -> dict[str, Statistic]:
+    """Statistics by `name_of`: of each strategy `runs_failed` and the quantities in the table.
+
+    The value of a quantity stands under its name, strategy less control under `:effect` (with the standard
+    deviation of the differences; its note holds the verdict), the control's mean under `:control`.
+    """
+    failed = {
+        name_of(name, RUNS_FAILED): Statistic(
+            float(runs[name]["run_failed"].sum()),
+            "1",
+            count=runs[name].sizes["seed"],
+            note=_messages(runs[name]),
+        )
+        for name in entries
+    }
+    table = strategy_table(runs, entries)
+    return failed | dict(item for row in table.to_dict("records") for item in _named(row))
+
+
+def _named(row: Mapping[Any, Any]) -> Iterator[tuple[str, Statistic]]:
+    strategy, quantity, unit = row["strategy"], row["quantity"], row["unit"]
+    note = f"after cycle {row['cycles']}" if quantity in OF_LIFE else ""
+    yield name_of(strategy, quantity), Statistic(row["mean"], unit, row["low"], row["high"], row["n"], note)
+    if row["control"]:
+        low, high = row["effect"] - row["effect_sd"], row["effect"] + row["effect_sd"]
+        words = f"against {row['control']}: {row['verdict']}"
+        effect = Statistic(row["effect"], unit, low, high, row["n_pairs"], words)
+        yield name_of(strategy, quantity, "effect"), effect
+        control = Statistic(row["control_mean"], unit, count=row["n_pairs"], note=row["control"])
+        yield name_of(strategy, quantity, "control"), control
+
+
+def _messages(runs: xr.Dataset) -> str:
+    """Why seeds found no solution."""
+    said = zip(runs["seed"].values, runs["message"].values, strict=True)
+    return "; ".join(f"seed {seed}: {message}" for seed, message in said if message)

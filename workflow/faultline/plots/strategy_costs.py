@@ -1,0 +1,286 @@
+"""What strategies cost: capacity for redox, polarisation for coatings, cracks inside single crystals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from faultline.config.composition import CompositionError, compose
+from faultline.plots.catalogue import (
+    CAPACITY,
+    CRACKED,
+    POLARISATION,
+    RETENTION,
+    CatalogueResult,
+    Compared,
+    Member,
+)
+from faultline.plots.strategies import empty_figure
+from faultline.plots.strategy_maps import MARKERS, group_key, group_looks, label_points
+from faultline.plots.style import COLOURS, WIDTH, message_panel, wrapped
+from faultline.plots.tables import number
+
+Floats = NDArray[np.float64]
+
+LEAST_DILUTION = 0.01  # points of the metal layer
+LEAST_THICKNESSES = 3  # of a sweep
+NM = 1e9
+
+
+# ---- dilution of redox
+
+
+def inactive_share(member: Member) -> float:
+    """Share of the metal sites whose metal keeps its valence on charge; NaN for a formula unknown."""
+    try:
+        return compose(member.formula, member.alkali).inactive
+    except CompositionError:
+        return math.nan
+
+
+@dataclass(frozen=True)
+class Dilution:
+    """First discharge of a strategy, and the share of metals without redox less its control's (points)."""
+
+    found: Compared
+    change: float
+
+
+def dilutions(result: CatalogueResult) -> list[Dilution]:
+    """Strategies that change the share of metals without redox, and have an effect on capacity."""
+    changed = []
+    for name in result.strategies:
+        member, found = result.members[name], result.compared(name, CAPACITY)
+        control = result.members[str(member.entry.control)]
+        change = 100 * (inactive_share(member) - inactive_share(control))
+        if found and math.isfinite(found.effect) and abs(change) > LEAST_DILUTION:
+            changed.append(Dilution(found, change))
+    return changed
+
+
+def dilution_figure(result: CatalogueResult) -> Figure:
+    """Draw the change of first discharge against that of the share of metals without redox."""
+    drawn = dilutions(result)
+    if not drawn:
+        return empty_figure("No strategy changes the share of metals without redox, or none was computed.")
+    looks = group_looks(result, {one.found.member.entry.group for one in drawn})
+    figure, ax = plt.subplots(figsize=(WIDTH, 5.4), layout="constrained")
+    ax.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+    ax.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+    for one in drawn:
+        colour, marker = looks[one.found.member.entry.group]
+        spread = np.nan_to_num(one.found.effect_sd)
+        ax.errorbar(one.change, one.found.effect, spread, fmt=marker, color=colour, markersize=7, mec="white")
+    ax.margins(0.08)
+    ax.set(xlabel="change of metal sites without redox (points of the metal layer)", ylabel=CAPACITY.change)
+    figure.legend(handles=group_key(looks), loc="outside lower center", ncols=4, fontsize=8.5)
+    where = np.array([(one.change, one.found.effect) for one in drawn])
+    label_points(ax, where, [one.found.member.short for one in drawn])
+    return figure
+
+
+def dilution_words(result: CatalogueResult) -> str:
+    """Say how often capacity falls where redox is diluted, over the strategies that change it."""
+    changed = dilutions(result)
+    against = sum(one.change * one.found.effect < 0 for one in changed)
+    return (
+        f"Of {len(changed)} strategies that change the share of metals without redox, {against} change "
+        "capacity the other way (more such metal and less capacity, or less and more)."
+    )
+
+
+# ---- thickness of coatings
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Strategies that differ in the thickness of one coating, thinnest first, with their control."""
+
+    coating: str
+    control: Member
+    members: tuple[Member, ...]
+
+    @property
+    def thickness(self) -> Floats:
+        """(n,) in nm."""
+        return np.array([member.coating_thickness for member in self.members]) * NM
+
+
+def coating_sweeps(result: CatalogueResult) -> list[Sweep]:
+    """Coatings of at least three thicknesses on the same control."""
+    found: dict[tuple[str, str], dict[float, Member]] = {}
+    for name in result.strategies:
+        member = result.members[name]
+        if member.coating and math.isfinite(member.coating_thickness):
+            key = (member.coating, str(member.entry.control))
+            found.setdefault(key, {})[member.coating_thickness] = member
+    return [
+        Sweep(coating, result.members[control], tuple(by[t] for t in sorted(by)))
+        for (coating, control), by in found.items()
+        if len(by) >= LEAST_THICKNESSES
+    ]
+
+
+def sweep_optimum(result: CatalogueResult, sweep: Sweep) -> tuple[float, bool] | None:
+    """Thickness (nm) with the largest retention, and whether it lies within the sweep; None without lives."""
+    kept = [result.compared(member.name, RETENTION) for member in sweep.members]
+    values = np.array([found.mean if found else math.nan for found in kept])
+    if np.isfinite(values).sum() < LEAST_THICKNESSES:
+        return None
+    best = int(np.nanargmax(values))
+    known = np.flatnonzero(np.isfinite(values))
+    return float(sweep.thickness[best]), bool(known[0] < best < known[-1])
+
+
+def thickness_figures(result: CatalogueResult) -> list[Figure]:
+    """Draw what follows from the thickness, one figure a sweep; without one, all coatings in a figure."""
+    sweeps = coating_sweeps(result)
+    return [_sweep_figure(result, sweep) for sweep in sweeps] if sweeps else [_coatings_figure(result)]
+
+
+def _sweep_figure(result: CatalogueResult, sweep: Sweep) -> Figure:
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.1), layout="constrained")
+    optimum = sweep_optimum(result, sweep)
+    for ax, shown in zip(axes, (POLARISATION, CRACKED, RETENTION), strict=True):
+        rows = [result.compared(member.name, shown) for member in sweep.members]
+        if not any(found and math.isfinite(found.mean) for found in rows):
+            message_panel(ax, f"{shown.label}: not computed", width=24)
+            continue
+        mean = [found.mean if found else math.nan for found in rows]
+        sd = np.nan_to_num([found.sd if found else math.nan for found in rows])
+        ax.errorbar(sweep.thickness, mean, sd, fmt="o-", color=COLOURS[0], markersize=5, linewidth=1.4)
+        bare = next(
+            (found.control_mean for found in rows if found and math.isfinite(found.control_mean)), math.nan
+        )
+        ax.axhline(bare, color="0.4", linestyle="--", linewidth=1)
+        if optimum:
+            ax.axvline(optimum[0], color=COLOURS[1], linestyle=":", linewidth=1.4)
+        ax.set(xscale="log", xlabel="thickness of the coating (nm)", ylabel=wrapped(shown.axis, 26))
+    figure.suptitle(f"{sweep.coating} on {sweep.control.entry.title}")
+    marks = [Line2D([], [], color="0.4", linestyle="--", label="without coating")]
+    if optimum:
+        marks.append(Line2D([], [], color=COLOURS[1], linestyle=":", label="largest retention"))
+    figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8.5)
+    return figure
+
+
+def _coatings_figure(result: CatalogueResult) -> Figure:
+    """Change of polarisation and of cracks against thickness, over all coatings."""
+    coated = [
+        m for m in map(result.members.get, result.strategies) if m and math.isfinite(m.coating_thickness)
+    ]
+    rows = [found for m in coated if (found := result.compared(m.name, POLARISATION))]
+    rows = [found for found in rows if math.isfinite(found.effect)]
+    if not rows:
+        return empty_figure("No strategy with a coating was computed on both sides.")
+    kinds = list(dict.fromkeys(found.member.coating for found in rows))
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.6), layout="constrained")
+    for k, kind in enumerate(kinds):
+        own = [found for found in rows if found.member.coating == kind]
+        thickness = [found.member.coating_thickness * NM for found in own]
+        effects, sd = [found.effect for found in own], np.nan_to_num([found.effect_sd for found in own])
+        looks: dict[str, Any] = {
+            "color": COLOURS[k % len(COLOURS)],
+            "marker": MARKERS[k // len(COLOURS) % len(MARKERS)],
+        }
+        ax.errorbar(thickness, effects, sd, linestyle="none", markersize=7, mec="white", label=kind, **looks)
+    ax.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+    ax.set(xscale="log", xlabel="thickness of the coating (nm)", ylabel=POLARISATION.change)
+    ax.margins(0.1)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
+    where = np.array([(found.member.coating_thickness * NM, found.effect) for found in rows])
+    label_points(ax, where, [found.member.short for found in rows])
+    return figure
+
+
+def thickness_words(result: CatalogueResult) -> str:
+    """Say at which thickness retention is largest, where a sweep shows it."""
+    sweeps = coating_sweeps(result)
+    if not sweeps:
+        return (
+            "The catalogue holds no sweep of a coating's thickness (one coating on one control in at least "
+            f"{LEAST_THICKNESSES} thicknesses), so no optimum is shown; each coating has the thickness of "
+            "its source or class."
+        )
+    return "\n".join(f"- {_sweep_words(result, sweep)}" for sweep in sweeps)
+
+
+def _sweep_words(result: CatalogueResult, sweep: Sweep) -> str:
+    head = f"**{sweep.coating}** on *{sweep.control.entry.title}*"
+    optimum = sweep_optimum(result, sweep)
+    if optimum is None:
+        return f"{head}: no life was computed, so that no thickness can be called the best."
+    at, inside = optimum
+    if inside:
+        return f"{head}: retention is largest at {number(at)} nm, and less on either side."
+    return (
+        f"{head}: retention is largest at the end of the sweep, {number(at)} nm; no optimum lies within it."
+    )
+
+
+# ---- internal cracks
+
+
+def internal_cracks(member: Member, cycle: int) -> tuple[Floats, Floats]:
+    """(n_seeds,) share that failed without joining the surface, and failed share of the basal planes.
+
+    Both after a simulated cycle; NaN where a life did not get there.
+    """
+    runs = member.runs
+    here = np.isclose(runs["life_cycle"].values, cycle)
+
+    def then(name: str) -> Floats:
+        values = np.where(here, runs[f"life_{name}"].values, np.nan)
+        return np.asarray(np.fmax.reduce(values, axis=1), dtype=float)
+
+    return then("failed_fraction") - then("surface_cracked_fraction"), then("failed_fraction_basal")
+
+
+def internal_figure(result: CatalogueResult) -> Figure:
+    """Draw cracks that do not reach the surface, and cracked basal planes, of single crystals."""
+    names = [name for name in result.of_group("single-crystal") if name in result.strategies]
+    if not names:
+        return empty_figure("The catalogue holds no single crystal with a control.")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(WIDTH, 1.4 + 0.45 * len(names)), sharey=True, layout="constrained"
+    )
+    labels = []
+    for place, name in enumerate(names):
+        member = result.members[name]
+        control = result.members[str(member.entry.control)]
+        cycle = member.entry.cycles or 1
+        _draw_internal(axes, place, internal_cracks(member, cycle), internal_cracks(control, cycle))
+        labels.append(wrapped(f"{member.title} (after cycle {cycle})", 44))
+    axes[0].set_yticks(range(len(names)), labels, fontsize=8)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
+    words = ("failed and not joined to the surface (% of the interface length)", "failed basal planes (%)")
+    for ax, text in zip(axes, words, strict=True):
+        ax.set_xlabel(wrapped(text, 40))
+        ax.set_xlim(left=min(0.0, ax.dataLim.x0), right=None if ax.dataLim.x1 > 0 else 1)
+        ax.tick_params(axis="y", length=0)
+    marks = [
+        Line2D([], [], ls="", marker="D", mfc="white", mec="0.15", label="control"),
+        Line2D([], [], ls="", marker="o", color=COLOURS[0], label="single crystal"),
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8.5)
+    return figure
+
+
+def _draw_internal(axes: Sequence[Axes], place: int, own: Sequence[Floats], other: Sequence[Floats]) -> None:
+    control: dict[str, Any] = {"fmt": "D", "mfc": "white", "mec": "0.15", "color": "0.3"}
+    crystal: dict[str, Any] = {"fmt": "o", "mec": "white", "color": COLOURS[0]}
+    for ax, *sides in zip(axes, other, own, strict=True):
+        for values, look, shift in zip(sides, (control, crystal), (-0.13, 0.13), strict=True):
+            known = 100 * values[np.isfinite(values)]
+            if known.size:
+                sd = float(known.std(ddof=1)) if known.size > 1 else 0.0
+                ax.errorbar(known.mean(), place + shift, xerr=sd, markersize=7, **look)
