@@ -30,6 +30,7 @@ include: "workflow/rules/reports.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/gate.smk"
 include: "workflow/rules/vtu.smk"
+include: "workflow/rules/sensitivity.smk"
 
 
 localrules:
@@ -42,6 +43,8 @@ localrules:
     threshold_study,
     ranking_study,
     strategies,
+    sensitivity,
+    sensitivity_study,
     claims,
     claims_table,
     verify,
@@ -83,6 +86,12 @@ rule reports:
 rule bench:
     input:
         rules.benchmark_table.output,
+
+
+rule sensitivity:
+    input:
+        rules.sensitivity_notebook.output.html,
+        SENSITIVITY_FILES,
 
 
 rule vtu:

@@ -131,5 +131,5 @@ def write_catalogue(folder: Path, catalogue: list[MadeStrategy], seeds: int = 5)
         },
     }
     manifest = folder / "manifest.json"
-    manifest.write_text(json.dumps({"catalogue": listed, "plots": {"dpi": 110}}))
+    manifest.write_text(json.dumps({"catalogue": listed, "plots": {"dpi": 50}}))
     return manifest

@@ -11,6 +11,7 @@ from config_project import FULL, write_project
 from faultline.cli import main
 from faultline.config.loader import load_study
 from faultline.config.slices import stage_slice
+from faultline.dataset import write_dataset
 from faultline.microstructure.build import build_particle
 from faultline.provenance import config_hash
 
@@ -27,8 +28,7 @@ def project(tmp_path: Path) -> Path:
 
 def stage(project: Path, name: str, status: str) -> Path:
     file = project / "results" / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    xr.Dataset({"x": ("cell", np.zeros(3))}, attrs={"status": status}).to_netcdf(file, engine="h5netcdf")
+    write_dataset(xr.Dataset({"x": ("cell", np.zeros(3))}, attrs={"status": status}), file)
     return file
 
 
@@ -170,6 +170,18 @@ def test_status_and_retry_failed_know_the_blocks_of_a_life(tmp_path, capsys):
     for name in [*names, "full/life.nc"]:
         stage(project, name, "ok")
     assert life_column(project, capsys) == "done"
+
+
+def test_a_stage_file_that_changed_since_it_was_written_is_damaged_not_failed(project, capsys):
+    file = stage(project, "base.s1/block-1-1/cycling.nc", "diverged")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 8
+    file.write_bytes(data)
+    assert run(project, "status") == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("base.s1"))
+    assert "damaged" in row and "failed" not in row
+    assert run(project, "retry-failed") == 0
+    assert file.exists()
 
 
 def test_export_of_a_missing_file_is_a_plain_message(project, capsys):

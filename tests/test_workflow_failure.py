@@ -79,7 +79,8 @@ def test_the_failed_case_keeps_its_files_and_says_why(study: tuple[Project, Run]
 def test_reports_show_the_failed_case_as_failed(study: tuple[Project, Run]) -> None:
     project, _ = study
     reports = sorted((project / "results/failing/study/reports").glob("*.html"))
-    assert [report.stem for report in reports] == ["cracks", "cycling", "defects", "environment"]
+    names = ["cracks", "cycling", "defects", "diffraction", "environment"]
+    assert [report.stem for report in reports] == names
     for report in reports:
         page = report.read_text()
         assert "Charged until nothing is left" in page or BAD in page

@@ -24,6 +24,7 @@ from faultline.config.loader import load_study
 from faultline.config.slices import (
     gas_slice,
     ranking_slice,
+    sensitivity_slice,
     stage_slice,
     strategy_slice,
     threshold_slice,
@@ -265,6 +266,52 @@ def ranking_parts(wildcards):
     ]
 
 
+SENSITIVITIES = {study.name: study for study in STUDY.sensitivities}
+SENSITIVITY_SLICES = {
+    name: sensitivity_slice(study) for name, study in SENSITIVITIES.items()
+}
+SENSITIVITY = f"{RESULTS}/study/sensitivity/{{screening}}"
+SENSITIVITY_FILES = expand(
+    f"{SENSITIVITY}.{{suffix}}", screening=SENSITIVITIES, suffix=["nc", "json", "csv"]
+)
+
+
+def sensitivity_parts(wildcards):
+    """Files of all groups of trajectories of a screening."""
+    jobs = SENSITIVITIES[wildcards.screening].settings.jobs
+    return [
+        f"{SENSITIVITY}/trajectories-{first}-{last}.nc".format(
+            screening=wildcards.screening
+        )
+        for first, last in jobs
+    ]
+
+
+def runs_of_trajectories(wildcards):
+    """Number of lives of a job."""
+    steps = len(SENSITIVITIES[wildcards.screening].factors) + 1
+    return steps * (int(wildcards.last) - int(wildcards.first) + 1)
+
+
+def factors_of_screening(study):
+    """What moves at once, with everything that tables and reports say of it."""
+    return {
+        name: [
+            {
+                "key": one.key,
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+                "unit": one.unit,
+                "scale": one.scale,
+                "source": one.source,
+            }
+            for one in members
+        ]
+        for name, members in study.factors.items()
+    }
+
+
 CATALOGUE = STUDY.catalogue
 STRATEGIES = dict(CATALOGUE.strategies) if CATALOGUE else {}
 STRATEGY_SEEDS = CATALOGUE.settings.seeds if CATALOGUE else 1
@@ -320,6 +367,7 @@ def manifest_of_study():
         ],
         "gases": [manifest_of_gases(study) for study in STUDY.gases],
         "rankings": [manifest_of_ranking(study) for study in STUDY.rankings],
+        "sensitivity": [manifest_of_screening(study) for study in STUDY.sensitivities],
         "catalogue": manifest_of_catalogue(),
         "cases": [manifest_of_case(case) for case in STUDY.cases],
     }
@@ -361,7 +409,7 @@ def words_of_strategy(strategy):
     case, shell = strategy.case, strategy.case.settings.microstructure.shell
     return {
         "runs": STRATEGY.format(strategy=strategy.name),
-        "host": case.settings.material,
+        "host": case.material.name.split(",")[0],  # less what is changed in it
         "formula": case.material.formula,
         "alkali": case.material.alkali,
         "coating": case.shell.name if case.shell else "",
@@ -370,12 +418,12 @@ def words_of_strategy(strategy):
     }
 
 
-def stated_retention(name):
+def stated_retention(strategy):
     """Share of the first discharge that a source states for a strategy; None where no claim holds one."""
     stated = [
         claim.stated / 100  # the class retention counts points of %
         for claim in STUDY.claims
-        if claim.tolerance == "retention" and claim.computed.strategy == name
+        if claim.tolerance == "retention" and claim.computed.strategy == strategy
     ]
     return stated[0] if stated else None
 
@@ -401,6 +449,22 @@ def manifest_of_ranking(study):
         },
         "runs": f"{RESULTS}/study/rankings/{study.name}.nc",
         "statistics": f"{RESULTS}/study/rankings/{study.name}.json",
+    }
+
+
+def manifest_of_screening(study):
+    settings, file = study.settings, SENSITIVITY.format(screening=study.name)
+    return {
+        "name": study.name,
+        "title": settings.title,
+        "comment": settings.comment,
+        "case": settings.case,
+        "formula": study.case.material.formula,
+        "cycles": settings.cycles,
+        "seeds": min(settings.seeds, settings.trajectories),
+        "levels": settings.levels,
+        "factors": factors_of_screening(study),
+        "runs": f"{file}.nc",
     }
 
 

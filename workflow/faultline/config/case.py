@@ -21,6 +21,7 @@ from faultline.config.models import (
 )
 from faultline.config.protocol import Step
 from faultline.config.rankings import RankingSettings
+from faultline.config.sensitivity import Parameter, SensitivitySettings
 from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath, Origin, nearest
 from faultline.errors import UserError
@@ -128,6 +129,16 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """A screening, its case and the parameters that move at once, by group or key."""
+
+    name: str
+    settings: SensitivitySettings
+    case: Case
+    factors: Mapping[str, tuple[Parameter, ...]]
+
+
+@dataclass(frozen=True)
 class Strategy:
     """A case of a catalogue, with the catalogue's overrides, of which one seed stands for all."""
 
@@ -164,6 +175,7 @@ class Study:
     gases: tuple[GasStudy, ...] = ()
     rankings: tuple[Ranking, ...] = ()
     catalogue: Catalogue | None = None
+    sensitivities: tuple[Sensitivity, ...] = ()
 
     @property
     def results(self) -> Path:

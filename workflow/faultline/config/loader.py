@@ -12,7 +12,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from faultline.config import tables
-from faultline.config.case import Case, Catalogue, GasStudy, Ranking, Strategy, Study, Threshold
+from faultline.config.case import (
+    Case,
+    Catalogue,
+    GasStudy,
+    Ranking,
+    Sensitivity,
+    Strategy,
+    Study,
+    Threshold,
+)
 from faultline.config.catalogue import CatalogueSettings, ends_of
 from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES, check_case, check_threshold, file_problem
 from faultline.config.claims import ClaimSettings, Known, check_parameters, read_claims
@@ -33,6 +42,15 @@ from faultline.config.models import (
 )
 from faultline.config.protocol import Step, parse_step
 from faultline.config.rankings import ENDS, RankingSettings
+from faultline.config.sensitivity import (
+    RESERVED,
+    SensitivitySettings,
+    chosen,
+    grouped,
+    known_parameters,
+    mistakes,
+)
+from faultline.config.slices import life_stages
 from faultline.config.thresholds import ThresholdSettings
 from faultline.config.tree import KeyPath, Origin, Problems, Tree, merge, nearest, read_yaml
 from faultline.config.validation import model_of, quantity_of, validate
@@ -124,7 +142,7 @@ class _Loader:
         self._check_statistics(settings, cases)
         thresholds, dislocations = self._thresholds(settings, tree), self._dislocations(settings, tree)
         gases, rankings = self._gas_studies(settings, tree), self._rankings(settings, tree)
-        catalogue = self._catalogue(settings, tree)
+        catalogue, sensitivities = self._catalogue(settings, tree), self._sensitivities(settings, tree)
         claims = self._claims(settings, tree, cases, dislocations, catalogue)
         return Study(
             settings,
@@ -137,6 +155,7 @@ class _Loader:
             gases,
             rankings,
             catalogue,
+            sensitivities,
         )
 
     # ---- files
@@ -528,6 +547,45 @@ class _Loader:
         if len(cases) < len(ENDS) * len(ends):
             return None
         return Ranking(name, settings, {v: {e: c for e, c in p.items() if c} for v, p in ends.items()})
+
+    # ---- screenings of estimates
+
+    def _sensitivities(self, settings: StudySettings, study: Tree) -> tuple[Sensitivity, ...]:
+        found = []
+        for i, name in enumerate(settings.sensitivity):
+            origin = study.origin(("sensitivity", i))
+            if name in settings.sensitivity[:i]:
+                self.problems.add(origin, f"'{name}' stands twice; keep one")
+            if name in RESERVED:
+                self.problems.add(origin, f"'{name}' is the name of another file there; rename it")
+            tree = self._named("sensitivity", name, origin)
+            one = self._sensitivity(name, tree) if tree is not None else None
+            if one is not None:
+                found.append(one)
+        return tuple(found)
+
+    def _sensitivity(self, name: str, tree: Tree) -> Sensitivity | None:
+        """The screening with its case, of which one seed stands for all, and what it varies."""
+        settings = validate(SensitivitySettings, tree, self.problems)
+        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
+        if settings is None or inherited is None:
+            return None
+        base, overrides = inherited.without("sweep"), tree.branch("overrides")
+        base = merge(base, overrides) if overrides.data else base
+        base = base.replaced(["life", "cycles"], settings.cycles, tree.origin(("cycles",)))
+        case = self._resolve(_Variant(name, settings.case, 1, base))
+        if case is None:
+            return None
+        if case.settings.defects.activation.statistics is not None:
+            message = "`defects.activation.statistics` cannot be used here; set it to null in `overrides`"
+            self.problems.add(tree.origin(("case",)), message)
+        known = known_parameters(case, life_stages(case))
+        for path, message in mistakes(settings, known):
+            self.problems.add(tree.origin(path), message)
+        factors = grouped(settings, chosen(settings, known))
+        return Sensitivity(
+            name, settings, case, {n: tuple(known[key] for key in keys) for n, keys in factors.items()}
+        )
 
     # ---- catalogue of strategies
 

@@ -489,6 +489,13 @@ class JumpSettings(Settings):
     damage_tolerance: q.Fraction = _default(
         "1 %", "Allowed error of the damage in a jump, mean over the interface length."
     )
+    point_error: float = Field(
+        default=0.5,
+        gt=0,
+        le=10,
+        description="Allowed error of the damage at any one point, over `damage_step`; 1 and above for all that "
+        "the mean allows.",
+    )
     layer_step: q.Length = _default("10 nm", "Reconstructed layer that a jump may add anywhere.")
     layer_tolerance: q.Length = _default("1 nm", "Allowed error of the layer in a jump, mean over the faces.")
 
@@ -1234,6 +1241,11 @@ class StudySettings(Settings):
     )
     rankings: list[str] = Field(
         default_factory=list, description="Names of rankings of variables under `config/rankings/`."
+    )
+    sensitivity: list[str] = Field(
+        default_factory=list,
+        description="Names of screenings of estimates under `config/sensitivity/`; "
+        "run by the target `sensitivity`, not by the study.",
     )
     catalogue: str | None = Field(
         default=None, description="Name of a catalogue of strategies under `config/catalogues/`."

@@ -221,7 +221,8 @@ def moved_voltage(x: Array, v: Array, change: RedoxChange, c: MechanismConstants
       fewer electrons reach the same voltage with less alkali out: x = x_s - s (x0 - x_host(V));
     - those of oxygen beyond the host's, a logistic step at their potential.
 
-    Below the pristine voltage the host's fall comes first and then manganese, until the lattice is full.
+    Below the pristine voltage the host's fall comes first and then manganese at its slope, until the lattice
+    is full.
     """
     x, v = _up_to(x, smeared(x, v, change.smear), change, c.highest_voltage)
     x, v = _with_rows(x, v, np.array([change.host_start]))
@@ -291,19 +292,17 @@ def _discharged(
     lengths = tail_x - change.host_start
     fits = min(1.0, max(end - begin, 0.0) / lengths[-1]) if len(lengths) else 1.0
     tail = begin + lengths * fits
-    last_x, last_v = (float(tail[-1]), float(tail_v[-1])) if len(tail) else (begin, top)
+    last_x = float(tail[-1]) if len(tail) else begin
     grid = np.unique(np.r_[np.linspace(begin, end, 9), 0.5])  # manganese has its corner at 1/2
-    grid = grid[(grid > begin) & (grid <= end)]
-    metal = manganese_voltage(grid, c) + change.shift
+    grid = grid[(grid > (begin if change.manganese > 0 else last_x)) & (grid <= end)]
+    fallen = np.interp(grid, np.r_[begin, tail], np.r_[top, tail_v])
+    fallen -= c.manganese_slope_full * np.maximum(grid - last_x, 0.0)
+    volts = fallen
     if change.manganese > 0:  # it holds the voltage up
-        fallen = np.interp(grid, np.r_[begin, tail], np.r_[top, tail_v], right=-np.inf)
         tail_v = np.maximum(tail_v, manganese_voltage(tail, c) + change.shift)
-        more, volts = grid, np.maximum(fallen, metal)
-    else:
-        beyond = grid > last_x + LEAST_STEP
-        more, volts = grid[beyond], np.minimum(metal[beyond], last_v)
+        volts = np.maximum(fallen, manganese_voltage(grid, c) + change.shift)
     least = c.lowest_voltage + change.shift
-    return np.r_[tail, more, change.full], np.r_[tail_v, np.maximum(volts, least), least]
+    return np.r_[tail, grid, change.full], np.r_[tail_v, np.maximum(volts, least), least]
 
 
 def _in_order(x: Array, v: Array, full: float) -> tuple[Array, Array]:

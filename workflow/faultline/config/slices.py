@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from faultline.config.case import Case, GasStudy, Ranking, Strategy, Threshold
+from faultline.config.case import Case, GasStudy, Ranking, Sensitivity, Strategy, Threshold
 from faultline.config.models import Settings, Sourced
 from faultline.quantities import rounded
 
@@ -219,7 +219,7 @@ def ranking_slice(ranking: Ranking) -> dict[str, Any]:
     The ends lie under `variables`, by name and `low` or `high`: slices `defects`, `exposure` and `life`.
     """
     ends = {
-        name: {end: _of_a_life(case) for end, case in pair.items()} for name, pair in ranking.ends.items()
+        name: {end: life_stages(case) for end, case in pair.items()} for name, pair in ranking.ends.items()
     }
     anyone = next(iter(ranking.ends.values()))["low"]
     particle = _seedless(anyone, "microstructure")
@@ -235,11 +235,33 @@ def strategy_slice(strategy: Strategy) -> dict[str, Any]:
     """
     particle, ends = _seedless(strategy.case, "microstructure"), list(strategy.ends)
     end = strategy.end or max(ends, default=None)
-    return {"particle": particle, "stages": _of_a_life(strategy.case), "ends": ends, "end": end}
+    return {"particle": particle, "stages": life_stages(strategy.case), "ends": ends, "end": end}
 
 
-def _of_a_life(case: Case) -> dict[str, Any]:
-    """Stages of a life on a particle that is given."""
+def sensitivity_slice(study: Sensitivity) -> dict[str, Any]:
+    """What a screening uses, the same for every trajectory: all but how many there are.
+
+    `particle` and `stages` as of a strategy; `factors` by name, a list of the `path`, `low`, `high` and
+    `scale` of each parameter that moves with it.
+    """
+    factors = {
+        name: [
+            {"path": list(one.path), "low": one.low, "high": one.high, "scale": one.scale} for one in members
+        ]
+        for name, members in study.factors.items()
+    }
+    return {
+        "particle": _seedless(study.case, "microstructure"),
+        "stages": life_stages(study.case),
+        "factors": factors,
+        "cycles": study.settings.cycles,
+        "levels": study.settings.levels,
+        "seeds": study.settings.seeds,
+    }
+
+
+def life_stages(case: Case) -> dict[str, Any]:
+    """Stages of a life on a particle that is given: slices `defects`, `exposure` and `life`."""
     return {stage: _seedless(case, stage) for stage in ("defects", "exposure", "life")}
 
 

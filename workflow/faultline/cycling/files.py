@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from faultline.config.stage import StageSettings
+from faultline.crystal import strain_bond
 from faultline.cycling.cracking import attributes, with_cracks
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import BondedMechanics, CrackingMechanics
@@ -72,12 +73,15 @@ def _cycling_dataset(model: ParticleModel, history: History) -> xr.Dataset:
     hot = history.models(model)
     held = np.stack([frame.held(row) for frame, row in zip(hot, x, strict=True)])
     mean = np.average(held[:, model.in_core], axis=1, weights=model.particle.cell_area[model.in_core])
+    in_crystal = _crystal_strain(model, stress)
     fields = {
         "site_fraction": (x, "1", "site fraction"),
         "phase": (model.material.phase(x), "1", "phase"),
         "hydrostatic_stress": (stress[..., :3].mean(axis=-1), "Pa", "hydrostatic stress, tension positive"),
         "first_principal_stress": (_principal(stress).max(axis=-1), "Pa", "first principal stress"),
         "elastic_strain": (_elastic_strain(model, stress), "1", "largest principal elastic strain by size"),
+        "elastic_strain_ab": (in_crystal[..., :2].mean(axis=-1), "1", "mean elastic strain in the layers"),
+        "elastic_strain_c": (in_crystal[..., 2], "1", "elastic strain along the normal of the layers"),
     }
     result = ugrid(model.particle).assign_coords(
         time=("time", history.column("time"), attributes("s", "time"))
@@ -124,6 +128,13 @@ def _principal(voigt: Array, shear: float = 1.0) -> Array:
     for k, (i, j) in enumerate(((1, 2), (0, 2), (0, 1)), start=3):
         full[..., i, j] = full[..., j, i] = shear * voigt[..., k]
     return np.linalg.eigvalsh(full)
+
+
+def _crystal_strain(model: ParticleModel, stress: Array) -> Array:
+    """(n_frames, n_cells, 6) elastic strain in the frame of the crystal."""
+    inverse = np.swapaxes(model.particle.cell_orientation, 1, 2)
+    to_crystal = strain_bond(inverse) @ np.linalg.inv(model.stiffness)
+    return np.einsum("nij,fnj->fni", to_crystal, stress)
 
 
 def _elastic_strain(model: ParticleModel, stress: Array) -> Array:

@@ -178,7 +178,11 @@ def _milestones(
     """Every simulated cycle, and whether it is to be drawn: the decades and the last one are."""
     settings = cycle.settings.life.jump
     bounds = JumpBounds(
-        settings.damage_step, settings.damage_tolerance, settings.layer_step, settings.layer_tolerance
+        settings.damage_step,
+        settings.damage_tolerance,
+        settings.layer_step,
+        settings.layer_tolerance,
+        settings.point_error,
     )
     variables = slow_variables(cycle.particle, cycle.growth, bounds, cycle.coating)
     control = JumpControl(settings.largest, settings.growth)

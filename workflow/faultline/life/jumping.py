@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 log = logging.getLogger(__name__)
 
 SAFETY = 0.8  # of the bounds at which the next jump aims
-POINT_ERROR = 0.5  # largest error estimate at any one point, over the largest step: a mean hides one tip
+POINT_ERROR = 0.5  # default of `SlowVariable.point_error`
 
 
 class Aging(Protocol):
@@ -66,6 +66,7 @@ class SlowVariable(Generic[S]):
         tolerance: of the error estimate of a jump, the weighted mean over the points, in units of `measure`.
         weight: (m,) share of each point in that mean, sum 1.
         upper: value at which it stops.
+        point_error: largest error estimate at any one point, over the largest step: a mean hides one tip.
         measure: what is bounded, of the values that are extrapolated: layers grow linearly in their age, not
             in their thickness.
     """
@@ -78,6 +79,7 @@ class SlowVariable(Generic[S]):
     weight: Floats
     upper: float = np.inf
     measure: Callable[[Floats], Floats] = _itself
+    point_error: float = POINT_ERROR
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def _corrected(
 def _error(variable: SlowVariable[S], corrected: Floats, found: Floats) -> float:
     """Error estimate over its bound, of the mean over the points and of the worst one; the larger."""
     away = np.abs(variable.measure(corrected) - variable.measure(found))
-    worst = float(np.max(away, initial=0.0)) / (POINT_ERROR * variable.largest_step)
+    worst = float(np.max(away, initial=0.0)) / (variable.point_error * variable.largest_step)
     return max(float(variable.weight @ away) / variable.tolerance, worst)
 
 

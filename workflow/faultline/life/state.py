@@ -25,7 +25,7 @@ from faultline.errors import AGAIN, UserError
 from faultline.interface.coating import Coating, Film, fresh_film
 from faultline.interface.corrosion import Growth, Layers, fresh_layers
 from faultline.life.capacity import AlkaliLedger, CycleOutcome
-from faultline.life.jumping import Milestone, SlowVariable
+from faultline.life.jumping import POINT_ERROR, Milestone, SlowVariable
 from faultline.materials.heat import HeatState, fresh
 from faultline.microstructure.particle import Particle
 
@@ -191,12 +191,14 @@ class JumpBounds:
     Attributes:
         damage_step, damage_tolerance: largest gain of damage at any point, and mean error over the length.
         layer_step, layer_tolerance: m, the same for the layer on any face.
+        point_error: of the damage, as `SlowVariable.point_error`.
     """
 
     damage_step: float
     damage_tolerance: float
     layer_step: float
     layer_tolerance: float
+    point_error: float = POINT_ERROR
 
 
 def slow_variables(
@@ -219,6 +221,7 @@ def slow_variables(
         tolerance=bounds.damage_tolerance,
         weight=half / half.sum() if half.size else half,
         upper=1.0,
+        point_error=bounds.point_error,
     )
     if growth is None:
         return [damage]

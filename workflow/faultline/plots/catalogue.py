@@ -122,6 +122,11 @@ class Member:
         """Its number, or its name without one."""
         return self.label or self.name
 
+    @property
+    def same_cycles(self) -> bool:
+        """Whether its life is looked at after as many cycles as the source states."""
+        return self.entry.stated_cycles in (None, self.entry.cycles)
+
     @cached_property
     def runs(self) -> StageFile:
         """The file of its runs."""

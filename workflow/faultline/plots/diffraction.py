@@ -110,7 +110,7 @@ class InSitu:
 
     def evenly(self, reflection: Reflection) -> tuple[Floats, Scan]:
         """Pattern at even times (h), as a diffractometer takes it; fields change evenly between frames."""
-        times = np.linspace(self.hours[0], self.hours[-1], max(SCANS, len(self.hours)))
+        times = np.linspace(self.hours[0], self.hours[-1], max(SCANS, 2 * len(self.hours)))
         frames = np.interp(times, self.hours, np.arange(len(self.hours)))
         return times, scan(self.specimen.at(frames), reflection, self.instrument)
 

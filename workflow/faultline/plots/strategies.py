@@ -251,10 +251,8 @@ def _row_label(result: CatalogueResult, name: str, with_cycles: bool) -> str:
     member, lost = result.members[name], result.failed(name)
     notes = []
     if with_cycles:
-        cut = member.entry.stated_cycles not in (None, member.entry.cycles)
-        notes.append(
-            f"{member.entry.cycles} cycles" + (f", stated at {member.entry.stated_cycles}" if cut else "")
-        )
+        cut = "" if member.same_cycles else f", stated at {member.entry.stated_cycles}"
+        notes.append(f"{member.entry.cycles} cycles{cut}")
     if lost.value > 0:
         notes.append(f"{lost.value:.0f} of {lost.count} runs failed")
     if member.entry.control is None:

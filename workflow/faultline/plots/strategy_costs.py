@@ -93,8 +93,8 @@ def dilution_words(result: CatalogueResult) -> str:
     changed = dilutions(result)
     against = sum(one.change * one.found.effect < 0 for one in changed)
     return (
-        f"Of {len(changed)} strategies that change the share of metals without redox, {against} change "
-        "capacity the other way (more such metal and less capacity, or less and more)."
+        f"Strategies that change the share of metals without redox: {len(changed)}. In {against} of them "
+        "capacity goes the other way (more such metal and less capacity, or less and more)."
     )
 
 

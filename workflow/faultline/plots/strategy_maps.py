@@ -309,7 +309,7 @@ def label_points(ax: Axes, points: Floats, labels: Sequence[str], size: float = 
     for (x, y), label in sorted(
         zip(at.tolist(), labels, strict=True), key=lambda item: (item[0][1], item[1])
     ):
-        width, height = 0.62 * size * len(label) * pixel, 1.15 * size * pixel
+        width, height = 0.68 * size * len(label) * pixel, 1.15 * size * pixel
         for dx, dy in _spiral(pixel):
             box = (x + dx - width / 2, y + dy - height / 2, x + dx + width / 2, y + dy + height / 2)
             if not any(_overlap(box, other) for other in taken):
@@ -325,7 +325,7 @@ def label_points(ax: Axes, points: Floats, labels: Sequence[str], size: float = 
             va="center",
             fontsize=size,
             zorder=5,
-            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.5} if far else None,
+            arrowprops={"arrowstyle": "-", "color": "0.45", "linewidth": 0.5} if far else None,
         ).set_in_layout(False)
 
 

@@ -1,0 +1,316 @@
+"""Which unknown matters most: elementary effects of a screening, as figures, tables and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from faultline.dataset import read_dataset
+from faultline.errors import UserError
+from faultline.life.sensitivity import OUTPUTS
+from faultline.observables.sensitivity import ROUNDING, effects_table, failures, sound_steps, unmoved
+from faultline.plots.style import COLOURS, FAILED_COLOUR, QUIET, WIDTH, message_panel, wrapped
+from faultline.plots.tables import Html, number, styled, with_spread
+from faultline.textfiles import read_json
+
+PERCENT = 100.0
+WORDS = {
+    "failed_fraction": "failed share of the interfaces",
+    "mean_damage": "mean damage of the interfaces",
+    "retention": "capacity that stays",
+}
+NAMED = 5  # factors with a name in the plane
+FEW = 4  # trajectories below which no order is called sure
+Factors = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Screening:
+    """A screening: its runs, and what the manifest says of it.
+
+    Attributes:
+        factors: by name, the parameters that move with it.
+        cycles: of the lives.
+        seeds: particles that the trajectories share.
+    """
+
+    name: str
+    title: str
+    comment: str
+    formula: str
+    cycles: int
+    seeds: int
+    factors: Factors
+    runs: xr.Dataset
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """`effects_table` by output."""
+        return {output: effects_table(self.runs, output) for output in OUTPUTS}
+
+    @property
+    def known(self) -> dict[str, pd.DataFrame]:
+        """Those with an effect that is known at all."""
+        return {output: table for output, table in self.tables.items() if (table["n"] > 0).any()}
+
+    @cached_property
+    def still(self) -> list[str]:
+        """Factors that changed nothing."""
+        return unmoved(self.runs)
+
+    @property
+    def order(self) -> list[str]:
+        """Factors by the best rank that they have in any output, then by their ranks in all."""
+        ranks = pd.DataFrame({output: table["rank"] for output, table in self.known.items()})
+        ranks = ranks.replace(0, len(ranks) + 1)
+        best = pd.DataFrame({"best": ranks.min(axis=1), "all": ranks.sum(axis=1)})
+        return [str(name) for name in best.sort_values(["best", "all"], kind="stable").index]
+
+
+def sensitivity_results(manifest: str | Path) -> list[Screening]:
+    """Screenings that the manifest of a study lists.
+
+    Raises:
+        UserError: the manifest is missing or lacks a key.
+    """
+    path = Path(manifest)
+    try:
+        entries: list[dict[str, Any]] = read_json(path).get("sensitivity", [])
+        keys = ("comment", "formula", "cycles", "seeds", "factors")
+        found = [
+            ((e["name"], e["title"] or e["name"], *(e[key] for key in keys)), Path(e["runs"]))
+            for e in entries
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a manifest of a study ({type(error).__name__}: {error})") from error
+    return [Screening(*words, read_dataset(runs)) for words, runs in found]
+
+
+def factor_title(name: str) -> str:
+    """Name of a factor for readers: `boundary strength`, `corrosion: linear rate`."""
+    *blocks, last = name.split(".")
+    head = f"{blocks[-1]}: ".replace("electrolyte_corrosion", "corrosion") if blocks else ""
+    return f"{head}{last}".replace("_", " ").replace("-", " ")
+
+
+def level_with_first(table: pd.DataFrame) -> list[str]:
+    """Factors whose interval of mu* overlaps that of the first one, which is left out."""
+    first = table["mu_star"].idxmax()
+    lowest = table.loc[first, "mu_star"] - table.loc[first, "mu_star_conf"]
+    reach = table["mu_star"] + table["mu_star_conf"]
+    level = (reach >= lowest) & (table["mu_star"] > ROUNDING)
+    return [str(name) for name in table.index[level].difference([first], sort=False)]
+
+
+# ---- figures
+
+
+def size_panels(result: Screening) -> Figure:
+    """Draw mu* of every factor on every output, with its interval; the factors in one order."""
+    if not result.known:
+        return _nothing(result)
+    order = result.order
+    figure, axes = plt.subplots(
+        1, len(OUTPUTS), figsize=(WIDTH, 1.1 + 0.27 * len(order)), sharey=True, layout="constrained"
+    )
+    for ax, output in zip(axes, OUTPUTS, strict=True):
+        _sizes(ax, result.tables[output], order)
+        ax.set_title(wrapped(WORDS[output], 26))
+    axes[0].set_yticks(range(len(order)), [factor_title(name) for name in order], fontsize=8)
+    axes[0].set_ylim(len(order) - 0.4, -0.6)
+    figure.supxlabel("μ*: mean size of the effect of the whole range, percentage points", fontsize=10)
+    figure.suptitle(result.title)
+    return figure
+
+
+def _sizes(ax: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
+    rows = table.loc[list(order)]
+    size, reach = (rows[key].to_numpy() * PERCENT for key in ("mu_star", "mu_star_conf"))
+    level = {*level_with_first(table), str(table["mu_star"].idxmax())} if rows["n"].any() else set()
+    colours = [COLOURS[1] if name in level else "0.72" for name in order]
+    places = np.arange(len(order))
+    ax.barh(places, size, height=0.62, color=colours, zorder=1)
+    drawn = np.isfinite(reach) & (size > ROUNDING)
+    ends = np.array([np.minimum(reach, size), reach])[:, drawn]  # no size is below zero
+    ax.errorbar(
+        size[drawn],
+        places[drawn],
+        xerr=ends,
+        fmt="none",
+        ecolor="0.15",
+        elinewidth=1.1,
+        capsize=2.5,
+        zorder=2,
+    )
+    for place in places[rows["n"].to_numpy() == 0]:
+        ax.text(0, place, " no step ended well", va="center", fontsize=7.5, color=FAILED_COLOUR)
+    ax.set_xlim(left=0)
+
+
+def plane_panels(result: Screening) -> Figure:
+    """Draw sigma over mu* of every factor, the first ones with their names."""
+    if not any(table["sigma"].notna().any() for table in result.known.values()):
+        return _nothing(result, "a spread takes two trajectories")
+    figure, axes = plt.subplots(1, len(OUTPUTS), figsize=(WIDTH, 3.9), layout="constrained")
+    for ax, output in zip(axes, OUTPUTS, strict=True):
+        _plane(ax, result.tables[output])
+        ax.set_title(wrapped(WORDS[output], 26))
+    axes[0].set_ylabel("σ: spread of the effect, percentage points")
+    figure.supxlabel("μ*: mean size of the effect, percentage points", fontsize=10)
+    figure.suptitle(result.title)
+    return figure
+
+
+def _plane(ax: Axes, table: pd.DataFrame) -> None:
+    rows = table[table["sigma"].notna()].sort_values("mu_star", ascending=False)
+    size, spread = rows["mu_star"].to_numpy() * PERCENT, rows["sigma"].to_numpy() * PERCENT
+    named = np.arange(len(rows)) < NAMED
+    for chosen, colour in ((named, COLOURS[1]), (~named, "0.6")):
+        ax.plot(size[chosen], spread[chosen], "o", color=colour, markersize=5, alpha=0.85, zorder=2)
+    most = 1.18 * max(float(np.nanmax([size, spread], initial=0.0)), ROUNDING)
+    ax.plot([0, most], [0, most], "--", color=QUIET, linewidth=0.9, zorder=1)
+    ax.set(xlim=(0, most), ylim=(0, most))
+    _names(ax, [factor_title(str(name)) for name in rows.index[named]], size, spread, most)
+
+
+def _names(ax: Axes, names: Sequence[str], across: Any, up: Any, most: float) -> None:
+    """Write names beside the first points, on the side with more room and at least a line apart."""
+    line, taken = 0.055 * most, []
+    for k in np.argsort(up[: len(names)]):
+        height = max([up[k], *(other + line for other in taken if abs(other - up[k]) < line)])
+        while any(abs(height - other) < 0.99 * line for other in taken):
+            height += line
+        taken.append(height)
+        right = across[k] < 0.5 * most
+        ax.annotate(
+            wrapped(names[k], 28),
+            (across[k], height),
+            (5 if right else -5, 0),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+            fontsize=7.5,
+        )
+
+
+def _nothing(result: Screening, why: str = "no step ended well") -> Figure:
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.5), layout="constrained")
+    message_panel(ax, f"{result.title}: {why}", failed=why.startswith("no"))
+    return figure
+
+
+# ---- tables
+
+
+def rank_table(result: Screening) -> Styler:
+    """Return a row a factor: rank and mu*, with mu and sigma, for every output."""
+    rows = []
+    for name in result.order if result.known else result.tables["retention"].index:
+        row: dict[str, Any] = {"estimate": factor_title(str(name))}
+        for output, table in result.tables.items():
+            found = table.loc[name]
+            size = with_spread(found["mu_star"] * PERCENT, found["mu_star_conf"] * PERCENT)
+            none = found["n"] > 0 and found["mu_star"] <= ROUNDING
+            row["rank " + _short(output)] = found["rank"] if found["n"] and not none else "–"
+            row["μ* " + _short(output)] = "none" if none else size
+            row["μ " + _short(output)] = number(found["mu"] * PERCENT, sign=True)
+            row["σ " + _short(output)] = number(found["sigma"] * PERCENT)
+        rows.append(row)
+    caption = (
+        f"{result.title}: effects of whole ranges after {result.cycles} cycles, in percentage points; μ* ± half "
+        f"its 95 % interval, from {result.runs.sizes['trajectory']} trajectories over {result.seeds} particles."
+    )
+    return styled(pd.DataFrame(rows), caption)
+
+
+def range_table(result: Screening) -> Styler:
+    """Return a row a parameter: its range, scale and where both are from."""
+    rows = [
+        {
+            "moves as": factor_title(name),
+            "parameter": one["key"],
+            "value": f"{number(one['value'])} {one['unit']}".rstrip(),
+            "range": f"{number(one['low'])} to {number(one['high'])} {one['unit']}".rstrip(),
+            "steps": one["scale"],
+            "reason": one["source"],
+        }
+        for name, members in result.factors.items()
+        for one in members
+    ]
+    return styled(pd.DataFrame(rows), f"{result.title}: what was moved, in SI units.")
+
+
+def failure_list(result: Screening) -> Html | Styler:
+    """Return the runs that found no solution, or a sentence that all ended well."""
+    found = failures(result.runs)
+    if not found:
+        return Html(f"<p>{result.title}: all {result.runs['run_failed'].size} runs ended well.</p>")
+    return styled(pd.DataFrame({"run without a solution": found}), result.title)
+
+
+# ---- words
+
+
+def screening_words(result: Screening) -> str:
+    """Say which unknown matters most for each output, what does not matter, and what failed."""
+    runs = result.runs
+    lines = [f"- {_first(result, output)}" for output in OUTPUTS]
+    if result.still:
+        names = ", ".join(factor_title(name) for name in result.still)
+        lines.append(f"- Changed nothing in any run: {names}.")
+    failed, steps = int(runs["run_failed"].sum()), sound_steps(runs, "failed_fraction")
+    lines.append(
+        f"- {len(result.factors)} estimates or groups, {runs.sizes['trajectory']} trajectories, "
+        f"{runs['run_failed'].size} lives of {result.cycles} cycles, "
+        f"{float(runs.attrs['wall_time_s']) / runs['run_failed'].size:.1f} s each."
+    )
+    if failed:
+        lines.append(
+            f"- **{failed} of {runs['run_failed'].size} runs found no solution**, so that "
+            f"{int((~steps).sum())} of {steps.size} steps are left out."
+        )
+    return "\n".join(lines)
+
+
+def _first(result: Screening, output: str) -> str:
+    what, table = f"**{WORDS[output].capitalize()}**", result.tables[output]
+    values = result.runs[output].values * PERCENT
+    values = values[np.isfinite(values)]
+    if not (table["n"] > 0).any():
+        return f"{what}: no step ended well."
+    span = f"from {number(values.min())} % to {number(values.max())} % over all points"
+    if table["mu_star"].max() <= ROUNDING:
+        return f"{what}: the same in all runs."
+    first = table.loc[table["mu_star"].idxmax()]
+    size = with_spread(first["mu_star"] * PERCENT, first["mu_star_conf"] * PERCENT)
+    head = f"{what}: {span}. *{factor_title(str(first.name))}* matters most, {size} percentage points"
+    if not table["n"].max() >= FEW:
+        return f"{head}; too few trajectories to call an order sure."
+    level = [f"*{factor_title(name)}*" for name in level_with_first(table)]
+    tail = f", but cannot be told apart from {', '.join(level)}" if level else ", clearly ahead of all others"
+    return f"{head}{tail}.{_kind(first)}"
+
+
+def _kind(row: pd.Series[Any]) -> str:
+    """Whether the effect of a factor is even, from the sign of mu and the size of sigma."""
+    if row["sigma"] > row["mu_star"]:
+        return " Its effect hangs on where the others are, or is uneven over its range."
+    if abs(abs(row["mu"]) - row["mu_star"]) <= ROUNDING:
+        side = "higher" if row["mu"] > 0 else "lower"
+        return f" Its high end always gives the {side} value."
+    return ""
+
+
+def _short(output: str) -> str:
+    return {"failed_fraction": "failed", "mean_damage": "damage", "retention": "retention"}[output]
