@@ -112,6 +112,7 @@ class _Loader:
     root: Path
     problems: Problems
     files: dict[str, Tree | None] = field(default_factory=dict)
+    names: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     resolved: dict[int, Case | None] = field(default_factory=dict)
 
     def study(self, path: Path) -> Study | None:
@@ -178,8 +179,12 @@ class _Loader:
         return self._file(f"config/{folder}/{name}{suffix}")
 
     def _names(self, folder: str, suffix: str) -> list[str]:
-        base = self.root / "config" / folder
-        return [file.relative_to(base).as_posix().removesuffix(suffix) for file in base.glob(f"*{suffix}")]
+        """Names in a folder below config/, read once: hundreds of cases ask for them."""
+        if (folder, suffix) not in self.names:
+            base = self.root / "config" / folder
+            files = base.glob(f"*{suffix}")
+            self.names[folder, suffix] = [f.relative_to(base).as_posix().removesuffix(suffix) for f in files]
+        return self.names[folder, suffix]
 
     # ---- cases
 

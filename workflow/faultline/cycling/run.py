@@ -30,7 +30,10 @@ POTENTIAL_TOLERANCE = 2e-3  # V, by which transport and mechanics disagree on Om
 CURRENT_TOLERANCE = 1e-3  # of the current of 1C
 EVENT_TOLERANCE = 1e-5  # relative distance to a cutoff, before the step that ends on it is searched
 SAFE_SHARE = (0.05, 0.95)  # of a step that passed a cutoff, where the search for the cutoff starts
-OUTSIDE = "the composition leaves the tables of lattice and voltage"
+OUTSIDE = (
+    "the composition leaves the tables of lattice and voltage: the step moves more alkali than the material "
+    "holds or takes up, or moves it too fast"
+)
 MOST_OUTSIDE = 2  # iterations that stand still at an end of the tables and want to go on
 NEWTON_ITERATIONS = 12  # of transport alone; beyond them a shorter step is cheaper
 NEWTON_GROWTH = 5.0  # of a correction over the smallest one so far; beyond it Newton's method runs away
@@ -286,8 +289,7 @@ class Cycler:
             ]
             if max(misses) < 1:
                 return State(state.time + dt, new, drift, stress, (new.x - old) / dt)
-            stuck = self._rms(self._bounded(new.x) - guess.x) < SITE_FRACTION_TOLERANCE <= change
-            outside = outside + 1 if stuck else 0
+            outside = outside + 1 if self._held_back(guess, new) else 0
             if outside == MOST_OUTSIDE:
                 raise NotConverged(OUTSIDE)
             x, inner = mix(guess.x, inner, new.x, improved)
@@ -313,8 +315,7 @@ class Cycler:
                 abs(new.current - guess.current) / (CURRENT_TOLERANCE * self.unit_current),
                 self._rms(bounded - guess.x) / SITE_FRACTION_TOLERANCE,
             ]
-            beyond = self._rms(new.x - guess.x) / SITE_FRACTION_TOLERANCE
-            if moved[-1] < 1 <= beyond:
+            if self._held_back(guess, new):
                 raise NotConverged(OUTSIDE)
             if max(moved) < 1:
                 ramp = abs(float(self.active @ (self.model.layered * (new.x - old)))) / self.nominal
@@ -328,6 +329,14 @@ class Cycler:
             f"by {moved[0] * POTENTIAL_TOLERANCE:.1e} V",
             residual=moved[-1] * SITE_FRACTION_TOLERANCE,
         )
+
+    def _held_back(self, guess: Iterate, new: Iterate) -> bool:
+        """Whether an iteration stands still at an end of the tables while the solution lies beyond."""
+        bounded = self._bounded(new.x)
+        still = self._rms(bounded - guess.x) < SITE_FRACTION_TOLERANCE
+        moves = self._rms(new.x - guess.x) >= SITE_FRACTION_TOLERANCE
+        moves = moves or abs(new.voltage - guess.voltage) >= POTENTIAL_TOLERANCE
+        return still and moves and not np.array_equal(bounded, new.x)
 
     def _guess(self, known: Iterate, x: Array, control: dict[str, float]) -> Iterate:
         """Where the next iteration starts: at `x`, with the voltage that belongs to it if that is free."""

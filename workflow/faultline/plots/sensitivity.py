@@ -30,6 +30,7 @@ WORDS = {
     "mean_damage": "mean damage of the interfaces",
     "retention": "capacity that stays",
 }
+SHORT = {"failed_fraction": "failed", "mean_damage": "damage", "retention": "retention"}
 NAMED = 5  # factors with a name in the plane
 FEW = 4  # trajectories below which no order is called sure
 Factors = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -45,10 +46,8 @@ class Screening:
         seeds: particles that the trajectories share.
     """
 
-    name: str
     title: str
     comment: str
-    formula: str
     cycles: int
     seeds: int
     factors: Factors
@@ -72,8 +71,8 @@ class Screening:
     @property
     def order(self) -> list[str]:
         """Factors by the best rank that they have in any output, then by their ranks in all."""
-        ranks = pd.DataFrame({output: table["rank"] for output, table in self.known.items()})
-        ranks = ranks.replace(0, len(ranks) + 1)
+        ranks = pd.DataFrame({output: table["rank"] for output, table in self.tables.items()})
+        ranks = ranks.replace(0, len(ranks) + 1)  # without a step
         best = pd.DataFrame({"best": ranks.min(axis=1), "all": ranks.sum(axis=1)})
         return [str(name) for name in best.sort_values(["best", "all"], kind="stable").index]
 
@@ -87,14 +86,20 @@ def sensitivity_results(manifest: str | Path) -> list[Screening]:
     path = Path(manifest)
     try:
         entries: list[dict[str, Any]] = read_json(path).get("sensitivity", [])
-        keys = ("comment", "formula", "cycles", "seeds", "factors")
-        found = [
-            ((e["name"], e["title"] or e["name"], *(e[key] for key in keys)), Path(e["runs"]))
-            for e in entries
-        ]
+        return [_screening(entry) for entry in entries]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not a manifest of a study ({type(error).__name__}: {error})") from error
-    return [Screening(*words, read_dataset(runs)) for words, runs in found]
+
+
+def _screening(entry: Mapping[str, Any]) -> Screening:
+    return Screening(
+        title=entry["title"] or entry["name"],
+        comment=entry["comment"],
+        cycles=entry["cycles"],
+        seeds=entry["seeds"],
+        factors=entry["factors"],
+        runs=read_dataset(Path(entry["runs"])),
+    )
 
 
 def factor_title(name: str) -> str:
@@ -106,11 +111,14 @@ def factor_title(name: str) -> str:
 
 def level_with_first(table: pd.DataFrame) -> list[str]:
     """Factors whose interval of mu* overlaps that of the first one, which is left out."""
-    first = table["mu_star"].idxmax()
-    lowest = table.loc[first, "mu_star"] - table.loc[first, "mu_star_conf"]
-    reach = table["mu_star"] + table["mu_star_conf"]
-    level = (reach >= lowest) & (table["mu_star"] > ROUNDING)
-    return [str(name) for name in table.index[level].difference([first], sort=False)]
+    known = table[table["mu_star"] > ROUNDING]
+    if known.empty:
+        return []
+    reach = known["mu_star_conf"].fillna(0.0)
+    first = known["mu_star"].to_numpy().argmax()
+    lowest = (known["mu_star"] - reach).iloc[first]
+    level = known.index[(known["mu_star"] + reach) >= lowest]
+    return [str(name) for name in level if name != known.index[first]]
 
 
 # ---- figures
@@ -186,7 +194,8 @@ def _plane(ax: Axes, table: pd.DataFrame) -> None:
 
 def _names(ax: Axes, names: Sequence[str], across: Any, up: Any, most: float) -> None:
     """Write names beside the first points, on the side with more room and at least a line apart."""
-    line, taken = 0.055 * most, []
+    line = 0.055 * most
+    taken: list[float] = []
     for k in np.argsort(up[: len(names)]):
         height = max([up[k], *(other + line for other in taken if abs(other - up[k]) < line)])
         while any(abs(height - other) < 0.99 * line for other in taken):
@@ -215,23 +224,25 @@ def _nothing(result: Screening, why: str = "no step ended well") -> Figure:
 
 def rank_table(result: Screening) -> Styler:
     """Return a row a factor: rank and mu*, with mu and sigma, for every output."""
-    rows = []
-    for name in result.order if result.known else result.tables["retention"].index:
-        row: dict[str, Any] = {"estimate": factor_title(str(name))}
-        for output, table in result.tables.items():
-            found = table.loc[name]
-            size = with_spread(found["mu_star"] * PERCENT, found["mu_star_conf"] * PERCENT)
-            none = found["n"] > 0 and found["mu_star"] <= ROUNDING
-            row["rank " + _short(output)] = found["rank"] if found["n"] and not none else "–"
-            row["μ* " + _short(output)] = "none" if none else size
-            row["μ " + _short(output)] = number(found["mu"] * PERCENT, sign=True)
-            row["σ " + _short(output)] = number(found["sigma"] * PERCENT)
-        rows.append(row)
+    rows = [_ranked(result, name) for name in result.order]
     caption = (
         f"{result.title}: effects of whole ranges after {result.cycles} cycles, in percentage points; μ* ± half "
         f"its 95 % interval, from {result.runs.sizes['trajectory']} trajectories over {result.seeds} particles."
     )
     return styled(pd.DataFrame(rows), caption)
+
+
+def _ranked(result: Screening, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"estimate": factor_title(name)}
+    for output, table in result.tables.items():
+        found, short = table.loc[name].to_dict(), SHORT[output]
+        size = with_spread(found["mu_star"] * PERCENT, found["mu_star_conf"] * PERCENT)
+        moved = found["n"] > 0 and found["mu_star"] > ROUNDING
+        row[f"rank, {short}"] = f"{found['rank']:.0f}" if moved else "–"
+        row[f"μ* {short}"] = size if moved or not found["n"] else "none"
+        row[f"μ {short}"] = number(found["mu"] * PERCENT, sign=True)
+        row[f"σ {short}"] = number(found["sigma"] * PERCENT)
+    return row
 
 
 def range_table(result: Screening) -> Styler:
@@ -292,7 +303,7 @@ def _first(result: Screening, output: str) -> str:
     span = f"from {number(values.min())} % to {number(values.max())} % over all points"
     if table["mu_star"].max() <= ROUNDING:
         return f"{what}: the same in all runs."
-    first = table.loc[table["mu_star"].idxmax()]
+    first = table.iloc[int(table["mu_star"].fillna(0.0).to_numpy().argmax())]
     size = with_spread(first["mu_star"] * PERCENT, first["mu_star_conf"] * PERCENT)
     head = f"{what}: {span}. *{factor_title(str(first.name))}* matters most, {size} percentage points"
     if not table["n"].max() >= FEW:
@@ -310,7 +321,3 @@ def _kind(row: pd.Series[Any]) -> str:
         side = "higher" if row["mu"] > 0 else "lower"
         return f" Its high end always gives the {side} value."
     return ""
-
-
-def _short(output: str) -> str:
-    return {"failed_fraction": "failed", "mean_damage": "damage", "retention": "retention"}[output]
