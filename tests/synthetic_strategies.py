@@ -11,7 +11,7 @@ import xarray as xr
 from faultline.dataset import write_dataset
 from faultline.life.record import SERIES
 from faultline.observables.strategies import Entry, strategy_statistics, strategy_table
-from faultline.observables.strategy_runs import FIRST_CYCLE, OF_LIFE, SAMPLES, life_quantities
+from faultline.observables.strategy_quantities import FIRST_CYCLE, OF_LIFE, SAMPLES, life_quantities
 from faultline.statistics import write_statistics
 
 SIMULATED = 4

@@ -7,7 +7,7 @@ import pytest
 from faultline.config.case import Case, Study
 from faultline.config.loader import load_study
 from faultline.materials import FARADAY
-from faultline.observables.strategy_runs import OF_LIFE, QUANTITIES
+from faultline.observables.strategy_quantities import OF_LIFE, QUANTITIES
 from faultline.textfiles import read_table
 
 pytestmark = pytest.mark.slow

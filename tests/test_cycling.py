@@ -114,7 +114,7 @@ def test_a_cutoff_costs_one_step_more_and_is_met_exactly(monkeypatch: pytest.Mon
 
 
 def test_the_length_found_for_a_cutoff_leads_to_its_voltage() -> None:
-    """A plain step at the current, as long as the one found, ends at the cutoff to the tolerance of coupling."""
+    """A plain step at the current, as long as the one found, ends at the cutoff within the tolerance."""
     run = cycler(shipped("nmc811"))
     state = run._initial(np.full(run.model.particle.n_cells, 0.6))
     step = parse_step("Charge at C/5 until 4.0 V")
@@ -152,7 +152,8 @@ def test_a_discharge_ends_where_the_alkali_of_the_cell_is_used_up(texts: list[st
     x = np.full(particle.n_cells, material.site_fraction_at(4.0))
     ceiling = material.site_fraction_at(3.8) - 1e-3 if last else float(x[0]) + 0.1
     numerics = Settings(tolerance=1e-3, largest_step=0.05, frames=10, ceiling=ceiling)
-    run = Cycler(model, outer_surface(particle, np.zeros(particle.n_surface)), BondedMechanics(model), numerics)
+    surface = outer_surface(particle, np.zeros(particle.n_surface))
+    run = Cycler(model, surface, BondedMechanics(model), numerics)
     history = run.run(x, [parse_step(text) for text in texts], cycles=1)
     assert history.status == "ok"
     assert history.column("step_index")[-1] == last

@@ -58,7 +58,9 @@ def test_a_neighbourhood_ends_at_the_grain():
 
 
 def test_glide_that_hardly_softens_is_perfectly_plastic_and_none_is_exactly_so():
-    particle = rectangle_particle((2 * UM, 2 * UM), (6, 6), orientation=Rotation.random(random_state=1).as_matrix())
+    particle = rectangle_particle(
+        (2 * UM, 2 * UM), (6, 6), orientation=Rotation.random(random_state=1).as_matrix()
+    )
     axes, critical = particle.cell_orientation, np.full(particle.n_cells, CRSS)
     stress = 3e8 * np.random.default_rng(1).standard_normal((particle.n_cells, 6))
     slips = []
@@ -66,6 +68,9 @@ def test_glide_that_hardly_softens_is_perfectly_plastic_and_none_is_exactly_so()
         glide = BasalGlide(axes, C44, critical, particle.cell_area, law)
         start = np.tile([0.02, 0.0], (particle.n_cells, 1))
         slips.append(np.linalg.norm(glide.improved(start, start, stress) - start, axis=1))
+    tau = BasalGlide(axes, C44, critical, particle.cell_area).resolved(stress)
+    beyond = np.maximum(np.linalg.norm(tau, axis=1) - CRSS, 0.0) / C44
+    assert_allclose(slips[0], beyond, rtol=1e-12, atol=1e-16)
     assert_allclose(slips[1], slips[0], rtol=1e-6)
     assert (slips[2] >= slips[0]).all() and slips[2].sum() > 1.2 * slips[0].sum()
 
@@ -74,7 +79,7 @@ def test_glide_that_hardly_softens_is_perfectly_plastic_and_none_is_exactly_so()
 
 
 def framed_bar(per_um: int):
-    """Bar of layers tilted by 30 degrees, 4 um by 0.6 um, held at its ends by a stiff frame; and where it is."""
+    """Bar of layers tilted by 30 degrees, 4 um by 0.6 um, held at its ends by a stiff frame; its cells."""
     base = rectangle_particle((6 * UM, 3 * UM), (6 * per_um, 3 * per_um))
     off = np.abs(base.cell_centroid - np.array([3, 1.5]) * UM)
     window = (off < np.array([2, 0.9]) * UM).all(axis=1)
@@ -89,7 +94,7 @@ def framed_bar(per_um: int):
 
 
 def compressed(per_um: int, length: float | None, steps: int = 40):
-    """Glide, its slip and its work once the frame has shortened by 3 %; the bar is weaker by 5 % in one place."""
+    """Glide, its slip and its work once the frame has shortened by 3 %; one place is weaker by 5 %."""
     particle, bar = framed_bar(per_um)
     spot = np.linalg.norm(particle.cell_centroid - np.array([2.7, 1.5]) * UM, axis=1)
     critical = np.where(bar, CRSS * (1 - 0.05 * np.exp(-((spot / (0.3 * UM)) ** 2))), np.inf)
@@ -130,23 +135,23 @@ def test_softening_gathers_glide():
 
 def band_of_slip(per_um: int, width: float, along: int) -> tuple[float, float]:
     """Resistance left in the middle of a band and its least anywhere; it is narrow along x (0) or y (1)."""
-    particle = rectangle_particle((3 * UM, 3 * UM), (3 * per_um, 3 * per_um))
-    inside = np.abs(particle.cell_centroid[:, along] - 1.5 * UM) < width / 2
+    particle = rectangle_particle((2.5 * UM, 2.5 * UM), (5 * per_um // 2, 5 * per_um // 2))
+    inside = np.abs(particle.cell_centroid[:, along] - 1.25 * UM) < width / 2
     left = softening(particle).share_left(np.where(inside, 0.04, 0.0)[:, None] * [0.0, 1.0])
-    middle = np.linalg.norm(particle.cell_centroid - 1.5 * UM, axis=1).argmin()
+    middle = np.linalg.norm(particle.cell_centroid - 1.25 * UM, axis=1).argmin()
     return float(left[middle]), float(left.min())
 
 
 def test_a_band_as_thin_as_the_mesh_does_not_soften_and_a_wide_one_does_on_any_mesh():
-    for per_um in (12, 24):
-        assert band_of_slip(per_um, 2 * UM / per_um, 0)[0] == 1.0  # two elements
+    for per_um in (6, 10):
+        assert band_of_slip(per_um, UM / per_um, 0)[0] == 1.0
         assert band_of_slip(per_um, 1.6 * UM, 0)[0] == pytest.approx(0.5, abs=0.01)
-    coarse, fine = (band_of_slip(per_um, 0.5 * UM, 0) for per_um in (12, 24))
-    assert coarse == pytest.approx(fine, abs=0.02) and coarse[0] < 0.65
+    coarse, fine = (band_of_slip(per_um, 0.5 * UM, 0) for per_um in (6, 10))
+    assert coarse == pytest.approx(fine, abs=0.05) and coarse[0] < 0.65
 
 
 def test_a_kink_band_softens_more_than_a_slip_band_of_its_width():
-    kink, slip = (band_of_slip(12, 0.5 * UM, along)[0] for along in (0, 1))  # layers lie along x
+    kink, slip = (band_of_slip(10, 0.5 * UM, along)[0] for along in (0, 1))  # layers lie along x
     assert kink < 0.65 < slip
 
 
@@ -178,14 +183,13 @@ def test_distortion_and_strain_of_a_slip_agree():
 
 
 def test_record_holds_the_layers_where_glide_softens_and_only_there():
-    particle = rectangle_particle((2 * UM, UM), (8, 4), block_of=lambda p: p[:, 1] // (0.5 * UM))
-    one = np.ones(particle.n_interfaces)
-    bonds = CohesiveProperties(2e8 * one, 2e8 * one, one, 2 * one, 1.75, 1e18, 2e13)
+    particle = rectangle_particle((2 * UM, UM), (8, 4))
+    bonds = CohesiveProperties(*[np.ones(0)] * 4, 1.75, 1e18, 2e13)
     stiffness = rotate_stiffness(hexagonal_stiffness(*ELASTICITY), particle.cell_orientation)
     fracture = FractureModel(particle, stiffness, bonds)
     critical = np.full(particle.n_cells, CRSS)
     fan = np.zeros((particle.n_cells, 6))
-    fan[:, 5] = 0.1 * np.sign(particle.cell_centroid[:, 0] - UM)  # sheared one way and the other
+    fan[:, 5] = 0.1 * np.sign((particle.cell_centroid - [UM, UM / 2]).prod(axis=1))  # as no one piece can be
     found = {}
     for name, law in (("plain", None), ("soft", softening(particle, length=0.6 * UM))):
         glide = BasalGlide(particle.cell_orientation, C44, critical, particle.cell_area, law)
@@ -196,10 +200,7 @@ def test_record_holds_the_layers_where_glide_softens_and_only_there():
     assert found["soft"].keys() - found["plain"].keys() == extra
     assert_allclose(found["soft"]["layer_slip"], found["soft"]["glide"], atol=1e-12)
     assert found["soft"]["layer_slip"].max() > 0
-    for block in np.unique(particle.block):
-        inside = particle.block == block
-        mean = particle.cell_area[inside] @ found["soft"]["layer_rotation"][inside]
-        assert abs(mean) < 1e-12 * particle.area
+    assert abs(particle.cell_area @ found["soft"]["layer_rotation"]) < 1e-12 * particle.area
     assert np.ptp(found["soft"]["layer_rotation"]) > 0.01
 
 
@@ -231,10 +232,8 @@ def test_band_metrics_of_a_slip_in_one_place():
 def test_layer_fields_need_no_slip():
     particle = rectangle_particle((2 * UM, UM), (4, 2))
     none = np.zeros((particle.n_cells, 6))
-    one = np.ones(0)
-    fracture = FractureModel(
-        particle, np.tile(hexagonal_stiffness(*ELASTICITY), (particle.n_cells, 1, 1)),
-        CohesiveProperties(one, one, one, one, 1.75, 1e18, 0.0),
-    )  # fmt: skip
+    bonds = CohesiveProperties(*[np.ones(0)] * 4, 1.75, 1e18, 0.0)
+    stiffness = rotate_stiffness(hexagonal_stiffness(*ELASTICITY), particle.cell_orientation)
+    fracture = FractureModel(particle, stiffness, bonds)
     found = layer_fields(fracture, fracture.initial_state(), none, np.zeros((particle.n_cells, 3, 3)))
     assert all(np.abs(values).max() < 1e-12 for values in found.values())

@@ -155,6 +155,22 @@ def test_stress_acts_on_the_alkali_of_the_layered_share_as_before(oxide: Materia
     assert_allclose(hot.mobility(x), hot.layered[:, None, None] * plain.mobility(x))
 
 
+def test_a_stored_frame_gives_its_particle(oxide: Material) -> None:
+    model, x = model_of(oxide, heat=HEAT), 0.4
+    cells = model.particle.n_cells
+    state = some_state(cells)
+    fields = {"rock_salt": [np.zeros(cells), state.rock_salt], "vacated": [np.zeros(cells), state.vacated]}
+    stored = xr.Dataset({name: (("frame", "cell"), np.array(values)) for name, values in fields.items()})
+    for frames in (fields, stored):
+        before, after = (model.in_frame(frames, k) for k in (0, 1))
+        assert_array_equal(before.eigenstrain(np.full(cells, x)), model.eigenstrain(np.full(cells, x)))
+        assert_array_equal(
+            after.eigenstrain(np.full(cells, x)), model.heated(state).eigenstrain(np.full(cells, x))
+        )
+        assert_array_equal(after.held(np.full(cells, x)), state.alkali + (1 - state.rock_salt) * x)
+    assert model.in_frame({"site_fraction": [np.zeros(cells)]}, 0) is model
+
+
 def test_rock_salt_needs_its_constants(oxide: Material) -> None:
     bare = model_of(oxide)
     cells = bare.particle.n_cells

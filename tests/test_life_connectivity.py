@@ -245,7 +245,8 @@ def test_alkali_crosses_dry_faces_that_touch_and_no_other_parted_ones() -> None:
     sides = np.zeros((3, 2), bool)
     mesh = cracked_mesh(particle, parted, sides, touching, ion_conductance=100.0)
     assert mesh.conductance is not None
-    flux = operator_of(mesh.mesh).stencil(np.tile(1e6 * np.eye(2), (particle.n_cells, 1, 1)), mesh.conductance)
+    mobility = np.tile(1e6 * np.eye(2), (particle.n_cells, 1, 1))
+    flux = operator_of(mesh.mesh).stencil(mobility, mesh.conductance)
     voltage = 0.01 * (particle.grain > 0)  # V, higher behind the first face
     current = FARADAY * flux.face_flux(-FARADAY * voltage)  # A/m, of what alkali carries
     crossed = np.abs(current[mesh.interface_face_ids[touching]])

@@ -11,10 +11,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from faultline.interface import fresh_layers, weakened
+from faultline.life.capacity import trapped_alkali
 from faultline.life.cycle import LifeCycle
 from faultline.life.jumping import JumpControl, Milestone, advance, beginning
 from faultline.life.record import observed
 from faultline.life.state import JumpBounds, LifeState, slow_variables
+from faultline.materials.particle_model import FARADAY
 from small_life import small_cycle
 
 pytestmark = pytest.mark.slow
@@ -159,6 +161,13 @@ def test_heat_in_the_protocol_turns_more_to_rock_salt_in_every_cycle() -> None:
     assert_allclose(shares, rock_salt @ cycle.active_weight, rtol=1e-12)
     assert cycle.pore_share(states[2]) > cycle.pore_share(states[1]) > 0
     assert all(state.outcome.mass_balance_error < 1e-9 for state in states[1:])
+    material = cycle.pristine_model.material  # all alkali that the charge counts is held somewhere
+    taken = sum(state.outcome.charge_capacity - state.outcome.discharge_capacity for state in states[1:])
+    held = [float(cycle.active_weight @ cycle.held(states[k])) for k in (0, 2)]
+    assert_allclose(held[0] - held[1], taken * 3.6e3 * material.molar_mass / FARADAY, rtol=1e-6)
+    assert abs(cycle.active_weight @ (cycle.held(states[2]) - states[2].site_fraction)) > 1e-3
+    nothing = np.zeros(cycle.particle.n_cells, bool)
+    assert_allclose(trapped_alkali(cycle.held(states[2]), cycle.active_weight, nothing), held[1])
 
 
 # ---- jumps

@@ -184,6 +184,14 @@ def test_trivalent_manganese_is_oxidised_first():
     assert material("p2-nnm").open_circuit_voltage(0.5) > oxide.open_circuit_voltage(0.5) + 0.5
 
 
+def test_couples_join_without_a_plateau():
+    """A flat stretch beside a steep one stops Newton's method at high rates."""
+    for formula in ("Na2/3Ni0.3167Mn0.6333Y0.025Mo0.025O2", "Na0.7Fe0.33Mn0.67O2", "Na0.8Ni0.2Mn0.8O2"):
+        oxide = material("p2-nnm", formula=formula, pillars={"Sr": 0.05})
+        manganese = np.linspace(oxide.initial_site_fraction - 0.15, 0.9, 400)
+        assert np.all(oxide.open_circuit_slope(manganese) < -0.5 * C.manganese_slope_full)
+
+
 def test_oxygen_beside_ionic_metals_takes_part_near_its_potential():
     with_lithium, without = (
         material("p2-nnm", formula=text) for text in ("Na0.72Li0.24Mn0.76O2", "Na0.72Al0.24Mn0.76O2")

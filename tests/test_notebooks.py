@@ -40,6 +40,7 @@ def test_the_reports_are_there():
         "environment",
         "life",
         "nmc811",
+        "sensitivity",
         "strategies",
     ]
 
@@ -77,7 +78,9 @@ def test_prose_holds_no_results(path):
 def test_notebook_shows_a_study_with_a_failed_case(path, manifest, monkeypatch):
     figures = [image for image in run_cells(path, manifest, monkeypatch) if isinstance(image, PngImage)]
     # thresholds, lives and nickel oxides have tests of their own
-    assert len(figures) >= (0 if path.stem in ("defects", "diffraction", "life", "nmc811", "strategies") else 4)
+    assert len(figures) >= (
+        0 if path.stem in ("defects", "diffraction", "life", "nmc811", "sensitivity", "strategies") else 4
+    )
     assert all(image.data.startswith(b"\x89PNG") for image in figures)
 
 

@@ -238,8 +238,8 @@ def _short(stages):
 @pytest.mark.slow
 def test_twins_differ_by_their_electrolyte_alone(tmp_path, monkeypatch):
     config, lived = tiny(), []
-    real = lives.live
-    monkeypatch.setattr(lives, "live", lambda *given: lived.append(given) or real(*given))
+    real = lives.one_life
+    monkeypatch.setattr(lives, "one_life", lambda *given: lived.append(given) or real(*given))
     for seed in (1, 2):
         write_dataset(lives.ranking_runs(config, [seed]), tmp_path / f"{seed}.nc", {"seed": seed})
     assert len(lived) == 4  # equal ends share a run
@@ -275,7 +275,7 @@ def test_no_solution_is_an_outcome(monkeypatch):
     def lost(*given):
         raise NotConverged("no way")
 
-    monkeypatch.setattr(lives, "stored", lost)
+    monkeypatch.setattr("faultline.life.ensemble.stored", lost)
     stages = tiny()["variables"]["nothing"]["low"]
     assert lives._outcome(None, stages, 2, 1) == lives.Outcome({}, "no way")
 

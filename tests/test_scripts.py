@@ -68,15 +68,21 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def judged(folder: Path, status: str, *runs_failed: float) -> str:
-    """What the gate writes of a study of one case and threshold studies of 20 runs each."""
+def judged(folder: Path, status: str, *runs_failed: float, strategies: dict[str, float] | None = None) -> str:
+    """What the gate writes of a study of one case, threshold studies of 20 runs and strategies of 5 each."""
     case, written = folder / "metrics.json", folder / "gate.txt"
     write_json({"status": status, "status_message": "" if status == OK else "cycling: at rest"}, case)
     studies = [folder / f"t{k}.json" for k in range(len(runs_failed))]
     for path, failed in zip(studies, runs_failed, strict=True):
         write_statistics({"runs_failed": Statistic(failed, "1", count=20)}, path)
-    names = SimpleNamespace(cases=["p2"], thresholds=[f"crack thresholds of {path.stem}" for path in studies])
-    given = SimpleNamespace(cases=[str(case)], thresholds=[str(path) for path in studies])
+    catalogue = strategies or {}
+    failed_of = {f"{name}:runs_failed": Statistic(runs, "1", count=5) for name, runs in catalogue.items()}
+    write_statistics(failed_of, folder / "strategies.json")
+    thresholds = [f"crack thresholds of {path.stem}" for path in studies]
+    names = SimpleNamespace(cases=["p2"], thresholds=thresholds, strategies=list(catalogue))
+    given = SimpleNamespace(
+        cases=[str(case)], thresholds=[str(p) for p in studies], strategies=str(folder / "strategies.json")
+    )
     script("gate").main(given, [str(written)], names)
     return written.read_text()
 
@@ -88,15 +94,24 @@ def test_a_study_without_failures_passes(tmp_path: Path) -> None:
 
 def test_some_failed_runs_of_a_threshold_study_are_a_remark(tmp_path: Path) -> None:
     words = judged(tmp_path, OK, 3.0, 0.0)
-    assert words == "3 cases, none failed\n  crack thresholds of t0: 3 of 20 runs found no equilibrium\n"
+    assert words == "3 cases, none failed\n  crack thresholds of t0: 3 of 20 runs found no solution\n"
 
 
 def test_a_threshold_study_of_failed_runs_alone_has_failed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="1 of 3 cases failed") as caught:
         judged(tmp_path, OK, 20.0, 3.0)
-    assert "  crack thresholds of t0: 20 of 20 runs found no equilibrium" in str(caught.value)
+    assert "  crack thresholds of t0: 20 of 20 runs found no solution" in str(caught.value)
     assert "t1" not in str(caught.value)
     assert not (tmp_path / "gate.txt").exists()
+
+
+def test_a_strategy_without_any_run_has_failed_and_one_that_lacks_a_seed_is_a_remark(tmp_path: Path) -> None:
+    words = judged(tmp_path, OK, strategies={"ref-107": 0.0, "ref-85": 2.0})
+    assert words == "3 cases, none failed\n  strategy ref-85: 2 of 5 runs found no solution\n"
+    with pytest.raises(UserError, match="1 of 3 cases failed") as caught:
+        judged(tmp_path, OK, strategies={"ref-107": 5.0, "ref-85": 2.0})
+    assert "  strategy ref-107: 5 of 5 runs found no solution" in str(caught.value)
+    assert "ref-85" not in str(caught.value)
 
 
 def test_failed_cases_and_threshold_studies_are_named_together(tmp_path: Path) -> None:
@@ -109,6 +124,6 @@ def test_statistics_without_the_count_are_refused(tmp_path: Path) -> None:
     write_statistics({}, tmp_path / "t.json")
     write_json({"status": OK, "status_message": ""}, tmp_path / "m.json")
     given = SimpleNamespace(cases=[str(tmp_path / "m.json")], thresholds=[str(tmp_path / "t.json")])
-    names = SimpleNamespace(cases=["p2"], thresholds=["t"])
+    names = SimpleNamespace(cases=["p2"], thresholds=["t"], strategies=[])
     with pytest.raises(UserError, match="lacks runs_failed"):
         script("gate").main(given, [str(tmp_path / "gate.txt")], names)

@@ -123,7 +123,10 @@ def test_a_life_cut_short_is_not_held_against_what_is_stated(result):
 
 def test_the_table_says_effect_and_verdict(result):
     page = strategies.group_table(result, "electronic").to_html()
-    assert "improved" in page and "worsened" in page and "85.0" in page  # stated
+    assert "improved" in page and "worsened" in page
+    life = strategies.life_table(result, "electronic").to_html()
+    assert "improved" in life and "85.0" in life  # stated
+    assert "No life" in strategies.life_table(result, "interphase")
     lost = strategies.group_table(result, "defects").to_html()
     assert "0 (5 failed)" in lost and "4 (1 failed)" in lost and "failed runs" in lost
 
@@ -190,6 +193,12 @@ def test_a_crowd_is_enlarged():
     assert 0.5 <= inside.mean() < 1
     assert strategy_maps.crowded_middle(rng.uniform(-1, 1, (40, 2))) is None
     assert strategy_maps.crowded_middle(crowd[:5]) is None
+
+
+def test_both_signs_have_room():
+    low, high = strategy_maps.around_zero(np.array([-80.0, -20.0]))
+    assert low < -80 and high == pytest.approx(23)
+    assert strategy_maps.around_zero(np.zeros(3)) == (-1, 1)
 
 
 def test_labels_do_not_overlap():

@@ -187,6 +187,25 @@ def test_ten_times_less_error_than_fipys_term_on_the_same_triangles():
     assert errors[1] < errors[0] / 10, errors
 
 
+def test_a_source_does_what_the_transient_term_does():
+    mesh = fipy_mesh(rectangle_particle((1.0, 0.5), (5, 4))).mesh
+    x, y = np.asarray(mesh.cellCenters)
+    storage, dt, slope = 1 + x, 0.3, 2 + y
+    old, outflow = np.sin(3 * x) + y, (0.1 * mesh.exteriorFaces.value, 0.2 * mesh.exteriorFaces.value)
+    plain, own = (CellVariable(mesh=mesh, value=old, hasOld=True) for _ in range(2))
+    options = {"slope": slope, "potential": x * y, "outflow": outflow}
+    transient = TransientTerm(coeff=CellVariable(mesh=mesh, value=storage))
+    term = MultipointDiffusionTerm(1.0, **options)
+    (transient == term).solve(var=plain, dt=dt, solver=lu())
+    rate = storage / dt
+    for sign in (1, -1):  # the term's own sign does not matter where it stands alone
+        own.setValue(old)
+        term = sign * MultipointDiffusionTerm(1.0, **options, source=(rate * old, rate))
+        for _ in range(2):  # what is kept of the first solve does not spoil the second
+            term.solve(var=own, solver=lu())
+        assert np.allclose(own.value, plain.value, rtol=0, atol=1e-12)
+
+
 def test_plane_sheet_with_constant_surface_flux():
     """Crank, The Mathematics of Diffusion, eq. 4.55: flux 1 into x = 1, closed at x = 0, D = 1."""
     particle = rectangle_particle((1.0, 0.1), (40, 4))

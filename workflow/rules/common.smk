@@ -289,8 +289,17 @@ def sensitivity_parts(wildcards):
 
 def runs_of_trajectories(wildcards):
     """Number of lives of a job."""
-    steps = len(SENSITIVITIES[wildcards.screening].factors) + 1
-    return steps * (int(wildcards.last) - int(wildcards.first) + 1)
+    study = SENSITIVITIES[wildcards.screening]
+    each = len(study.factors) + 1 + 2 * len(study.contrasts)
+    return each * (int(wildcards.last) - int(wildcards.first) + 1)
+
+
+def contrasts_of_screening(study):
+    """Comparisons that a screening makes anew, in words."""
+    return {
+        name: {"title": one.title, "output": one.output, "expect": one.expect}
+        for name, one in study.settings.contrasts.items()
+    }
 
 
 def factors_of_screening(study):
@@ -459,8 +468,8 @@ def manifest_of_screening(study):
         "title": settings.title,
         "comment": settings.comment,
         "case": settings.case,
-        "formula": study.case.material.formula,
         "cycles": settings.cycles,
+        "contrasts": contrasts_of_screening(study),
         "seeds": min(settings.seeds, settings.trajectories),
         "levels": settings.levels,
         "factors": factors_of_screening(study),

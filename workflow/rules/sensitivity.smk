@@ -51,6 +51,9 @@ rule sensitivity_study:
         factors=lambda wildcards: factors_of_screening(
             SENSITIVITIES[wildcards.screening]
         ),
+        contrasts=lambda wildcards: contrasts_of_screening(
+            SENSITIVITIES[wildcards.screening]
+        ),
         code=code_of("scripts/sensitivity_study.py"),
     message:
         "sensitivity {wildcards.screening}"

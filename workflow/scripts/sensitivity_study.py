@@ -13,7 +13,7 @@ from faultline.statistics import write_statistics
 def main(input: Any, output: Any, params: Any) -> None:
     runs = joined([read_dataset(path) for path in input])
     write_dataset(runs, Path(output.runs), attributes(params.config, input, params.code, 1))
-    write_statistics(sensitivity_statistics(runs), Path(output.statistics))
+    write_statistics(sensitivity_statistics(runs, params.contrasts), Path(output.statistics))
     sensitivity_table(runs, params.factors).to_csv(output.table, index=False)
 
 

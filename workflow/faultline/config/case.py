@@ -130,12 +130,13 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """A screening, its case and the parameters that move at once, by group or key."""
+    """A screening, its case, the parameters that move at once, by group or key, and its changed cases."""
 
     name: str
     settings: SensitivitySettings
     case: Case
     factors: Mapping[str, tuple[Parameter, ...]]
+    contrasts: Mapping[str, Case]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ class CatalogueSettings(Settings):
     )
     seeds: int = Field(default=5, ge=1, le=1000, description="Number of random realisations of each.")
     overrides: dict[str, Any] = Field(
-        default_factory=dict, description="Case keys merged into every strategy, such as coarser meshes."
+        default_factory=dict,
+        description="Case keys that go over what strategies take from `config/cases`, such as a coarser "
+        "`microstructure`; what a file under `config/strategies` writes stands.",
     )
     cycles: int | None = Field(
         default=None,

@@ -179,7 +179,8 @@ def alkali_is_counted(case: Case) -> Iterator[Finding]:
         return
     for key in ("anode_loss", "reserve"):
         if key in life.model_fields_set:
-            message = "is given, but a half cell does not count its alkali; write `cell: full_cell` or leave it out"
+            mend = "write `cell: full_cell` or leave it out"
+            message = f"is given, but a half cell does not count its alkali; {mend}"
             yield "case", ("life", key), message
 
 

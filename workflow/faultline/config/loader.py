@@ -578,8 +578,12 @@ class _Loader:
         base, overrides = inherited.without("sweep"), tree.branch("overrides")
         base = merge(base, overrides) if overrides.data else base
         base = base.replaced(["life", "cycles"], settings.cycles, tree.origin(("cycles",)))
-        case = self._resolve(_Variant(name, settings.case, 1, base))
-        if case is None:
+        written = tree.branch("contrasts")
+        changed = {key: merge(base, written.branch(key).branch("keys")) for key in settings.contrasts}
+        case, *others = (
+            self._resolve(_Variant(name, settings.case, 1, one)) for one in (base, *changed.values())
+        )
+        if case is None or None in others:
             return None
         if case.settings.defects.activation.statistics is not None:
             message = "`defects.activation.statistics` cannot be used here; set it to null in `overrides`"
@@ -588,9 +592,9 @@ class _Loader:
         for path, message in mistakes(settings, known):
             self.problems.add(tree.origin(path), message)
         factors = grouped(settings, chosen(settings, known))
-        return Sensitivity(
-            name, settings, case, {n: tuple(known[key] for key in keys) for n, keys in factors.items()}
-        )
+        moved = {n: tuple(known[key] for key in keys) for n, keys in factors.items()}
+        contrasts = {key: one for key, one in zip(changed, others, strict=True) if one is not None}
+        return Sensitivity(name, settings, case, moved, contrasts)
 
     # ---- catalogue of strategies
 

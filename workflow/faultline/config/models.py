@@ -545,8 +545,8 @@ class AgingSettings(Settings):
     )
     closed_ion_conductance: q.AreaConductanceOrNone = _default(
         "100 S/m^2",
-        "Ionic conductance of a failed contact that touches and is dry; 0 lets no alkali through (an estimate, "
-        "1 to 1e4 S/m^2: contact spots a tenth of the area and 0.1 um apart, in oxide of 5e-5 S/m).",
+        "Ionic conductance of a failed contact that touches and is dry; 0 lets no alkali through (an "
+        "estimate, 1 to 1e4 S/m^2: spots a tenth of the area, 0.1 um apart, in oxide of 5e-5 S/m).",
     )
     contact_conductance: q.AreaConductance = _default(
         "1e3 S/m^2", "Electronic conductance of a sound contact between grains (an estimate)."

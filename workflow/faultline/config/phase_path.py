@@ -237,9 +237,13 @@ def moved_voltage(x: Array, v: Array, change: RedoxChange, c: MechanismConstants
     step = 1 / (1 + np.exp(-(v - c.oxygen_potential - change.shift) / c.oxygen_width))
     oxygen = max(min(change.oxygen, begin - spent[0]), 0.0)  # there is no more alkali than this
     below = taken >= -LEAST_STEP / 10
-    charged = begin - (spent + oxygen * step)[below]
-    tail_x, tail_v = _discharged(x[~below], v[~below], float(v[below][-1]), begin, change, c)
-    return _in_order(np.r_[charged, tail_x], np.r_[v[below], tail_v], change.full)
+    charged, charged_v = begin - (spent + oxygen * step)[below], v[below]
+    tail_x, tail_v = _discharged(x[~below], v[~below], float(charged_v[-1]), begin, change, c)
+    if change.manganese > 0:  # the others wait until its potential is theirs
+        metal = manganese_voltage(charged, c) + change.shift
+        waiting = np.logical_and.accumulate((charged_v < metal)[::-1])[::-1]
+        charged_v = np.where(waiting, metal, charged_v)
+    return _in_order(np.r_[charged, tail_x], np.r_[charged_v, tail_v], change.full)
 
 
 def manganese_voltage(x: Array, c: MechanismConstants) -> Array:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a case holds screenings, which are made of this module
 Scale = Literal["linear", "logarithmic"]
 Path = tuple[str, ...]
 DECADE = 10.0
+_SHARED = ("microstructure", "material", "extends", "seeds", "sweep", "cycles")  # by twins
 RESERVED = ("manifest",)  # files beside those of the screenings
 
 # Estimates that belong to no material: their defaults stand in the models of a case, their ranges here alone.
@@ -127,6 +128,27 @@ class Parameter:
         return "logarithmic" if wide else "linear"
 
 
+class ContrastSettings(Settings):
+    """What a comparison of the case with a changed one says, wherever the estimates are in their ranges."""
+
+    title: str = Field(min_length=1, description="Name for figures and tables: what is compared.")
+    keys: dict[str, Any] = Field(min_length=1, description="Case keys of the changed case.")
+    output: Literal["failed_fraction", "mean_damage", "retention"] = Field(
+        default="mean_damage", description="What is compared at the end of the life."
+    )
+    expect: Literal["greater", "less"] = Field(
+        description="What the case's output should be against that of the changed one."
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _share_particle_and_life(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        taken = [key for key in _SHARED if key in keys]
+        if taken:
+            raise ValueError(f"{', '.join(taken)} cannot differ between twins; write it in `overrides`")
+        return keys
+
+
 class SensitivitySettings(Settings):
     """A file under `config/sensitivity/`: estimates screened by what they do to a short life (Morris 1991).
 
@@ -153,6 +175,10 @@ class SensitivitySettings(Settings):
         default=None, min_length=1, description="Keys, or blocks of them, that take part; default: all."
     )
     leave_out: list[str] = Field(default_factory=list, description="Keys, or blocks, that stay as they are.")
+    contrasts: dict[Name, ContrastSettings] = Field(
+        default_factory=dict,
+        description="Comparisons that are made anew at the first and last point of every trajectory.",
+    )
     groups: dict[Name, list[str]] | None = Field(
         default=None,
         description="Keys that move together, each over its own range; default: those tied by one rule.",

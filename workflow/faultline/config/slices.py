@@ -241,8 +241,8 @@ def strategy_slice(strategy: Strategy) -> dict[str, Any]:
 def sensitivity_slice(study: Sensitivity) -> dict[str, Any]:
     """What a screening uses, the same for every trajectory: all but how many there are.
 
-    `particle` and `stages` as of a strategy; `factors` by name, a list of the `path`, `low`, `high` and
-    `scale` of each parameter that moves with it.
+    `particle` and `stages` as of a strategy; `contrasts`, the stages of the changed cases by name; `factors`
+    by name, a list of the `path`, `low`, `high` and `scale` of each parameter that moves with it.
     """
     factors = {
         name: [
@@ -253,6 +253,7 @@ def sensitivity_slice(study: Sensitivity) -> dict[str, Any]:
     return {
         "particle": _seedless(study.case, "microstructure"),
         "stages": life_stages(study.case),
+        "contrasts": {name: life_stages(case) for name, case in study.contrasts.items()},
         "factors": factors,
         "cycles": study.settings.cycles,
         "levels": study.settings.levels,

@@ -100,7 +100,7 @@ def half_cycles_passed(cycling: xr.Dataset) -> Array:
     return np.interp(cycling["frame_time"].values, time, passed)
 
 
-def heat_between(fields: Mapping[str, Any], n_frames: int) -> Array:
+def heat_between(fields: Mapping[Any, Any], n_frames: int) -> Array:
     """(n_frames,) 1 where heat came before the frame: its hours give cracks all the time they need."""
     if "rock_salt" not in fields:
         return np.zeros(n_frames)

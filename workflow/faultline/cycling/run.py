@@ -35,7 +35,7 @@ OUTSIDE = (
     "holds or takes up, or moves it too fast"
 )
 MOST_OUTSIDE = 2  # iterations that stand still at an end of the tables and want to go on
-NEWTON_ITERATIONS = 12  # of transport alone; beyond them a shorter step is cheaper
+NEWTON_ITERATIONS = 20  # of transport alone; beyond them a shorter step is cheaper
 NEWTON_GROWTH = 5.0  # of a correction over the smallest one so far; beyond it Newton's method runs away
 FIRST_STEP = 1.6  # of the largest step, times the root of the tolerance: a twentieth at one in a thousand
 GROWTH_PER_STEP = 0.5  # exponent by which a perturbation inside a spinodal may grow in one step
@@ -81,6 +81,27 @@ class _Mix:
         mixed = self.anderson(*scaled)
         n = self.n_cells
         return mixed[:n] * SITE_FRACTION_TOLERANCE, mixed[n:] * self.inner_tolerance
+
+
+class _Damping:
+    """Shortens corrections of x in cells where they swing back.
+
+    Mobility and voltage have corners over x, about which Newton's method jumps from side to side for ever.
+    """
+
+    SWING = 0.3  # of the correction before: smaller ones swing back because the method converges
+    LEAST, GROWTH = 0.1, 1.5
+
+    def __init__(self, n_cells: int) -> None:
+        self.before, self.share = np.zeros(n_cells), np.ones(n_cells)
+
+    def __call__(self, correction: Array) -> Array:
+        """The share of a correction (n_cells,) that is taken."""
+        swings = (correction * self.before < 0) & (np.abs(correction) > self.SWING * np.abs(self.before))
+        longer = np.minimum(self.GROWTH * self.share, 1.0)
+        self.share = np.where(swings, np.maximum(self.share / 2, self.LEAST), longer)
+        self.before = correction
+        return np.asarray(self.share * correction)
 
 
 @dataclass(frozen=True)
@@ -218,7 +239,7 @@ class Cycler:
         return self.settings.largest_step / self.nominal * 3600.0 / rate
 
     def _remaining(self, step: Step, state: State, start: float, largest: float) -> float:
-        """Longest step (s) that does not go beyond a time, or the alkali that a known current can put back."""
+        """Longest step (s) that ends in time, and where a known current has put all the alkali back."""
         left = np.inf if step.duration_s is None else start + step.duration_s - state.time
         if step.kind != "current" or step.c_rate > 0:
             return left
@@ -301,9 +322,9 @@ class Cycler:
         )
 
     def _without_drift(self, state: State, control: dict[str, float], dt: float, guess: Iterate) -> State:
-        """Backward Euler step of a composition that no stress drives: Newton's method, then mechanics once."""
+        """Backward Euler step of x that no stress drives: Newton's method, then mechanics once."""
         old, none = state.solution.x, np.zeros_like(state.solution.x)
-        least = np.inf
+        least, damping = np.inf, _Damping(len(old))
         for _ in range(NEWTON_ITERATIONS):
             new = self.transport.iterate(old, guess, none, none, dt, **control)
             dt = new.dt
@@ -321,12 +342,13 @@ class Cycler:
                 ramp = abs(float(self.active @ (self.model.layered * (new.x - old)))) / self.nominal
                 stress = self.mechanics.settle(new.x, ramp)
                 return State(state.time + dt, new, none, stress, (new.x - old) / dt)
-            least, guess = min(least, moved[-1]), self._guess(new, bounded, control)
+            x = guess.x + damping(bounded - guess.x)
+            least, guess = min(least, moved[-1]), self._guess(new, x, control)
             if moved[-1] > NEWTON_GROWTH * least:
                 break
         raise NotConverged(
-            f"Newton's method does not settle: x moves by {moved[-1] * SITE_FRACTION_TOLERANCE:.1e}, the voltage "
-            f"by {moved[0] * POTENTIAL_TOLERANCE:.1e} V",
+            f"Newton's method does not settle: x moves by {moved[-1] * SITE_FRACTION_TOLERANCE:.1e}, the "
+            f"voltage by {moved[0] * POTENTIAL_TOLERANCE:.1e} V",
             residual=moved[-1] * SITE_FRACTION_TOLERANCE,
         )
 
@@ -406,9 +428,12 @@ class Cycler:
         first, length = int(share.argmin()), beyond.time - state.time
         part = float(np.clip(share[first], *SAFE_SHARE))
         control = self._on_cutoff(step, first, state, beyond)
-        x = state.solution.x + part * (beyond.solution.x - state.solution.x)
-        start = Iterate(
-            x, control.get("voltage", beyond.solution.voltage), control.get("current", beyond.solution.current)
+        known = beyond.solution
+        start = replace(
+            known,
+            x=state.solution.x + part * (known.x - state.solution.x),
+            voltage=control.get("voltage", known.voltage),
+            current=control.get("current", known.current),
         )
         new = self._implicit(state, control, part * length, start)
         if new.time - state.time > length:

@@ -97,8 +97,8 @@ class TransportStep:
     def foreseen(self, guess: Iterate) -> Iterate:
         """The guess with the voltage that its composition and its polarisation give.
 
-        A voltage that does not follow the composition puts the exponentials of the surface far off, from where
-        Newton's method comes back by 25 mV an iteration.
+        A voltage that does not follow the composition puts the exponentials of the surface far off, from
+        where Newton's method comes back by 25 mV an iteration.
         """
         if guess.polarisation is None:
             return guess
@@ -256,7 +256,7 @@ class TransportStep:
 
 
 def _gradient_potential(model: ParticleModel, grid: TransportMesh) -> csr_array | None:
-    """G (n_cells, n_cells), J/mol: G x = -kappa lap(x), the gradient's share of the potential; None if zero."""
+    """G (n_cells, n_cells), J/mol: G x = -kappa lap(x), the gradient's share of mu; None without one."""
     cells = model.particle.n_cells
     if model.material.phase_field is None:
         return None

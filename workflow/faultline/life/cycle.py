@@ -307,11 +307,8 @@ class LifeCycle:
 
     def _frame_means(self, model: ParticleModel, history: History) -> Array:
         """(n_frames,) mean site fraction over the active material, rock salt included."""
-        held = [
-            hot.held(x)
-            for hot, x in zip(history.models(model), history.frames["site_fraction"], strict=True)
-        ]
-        return np.array(held) @ self.active_weight
+        frames = zip(history.models(model), history.frames["site_fraction"], strict=True)
+        return np.array([hot.held(x) for hot, x in frames]) @ self.active_weight
 
     def held(self, state: LifeState) -> Array:
         """(n_cells,) alkali per formula unit as synthesised, rock salt included."""

@@ -111,8 +111,9 @@ def run_block(inputs: Mapping[str, str], output: Mapping[str, str], params: Any,
     state = states[0] if states else (xr.Dataset() if topology is None else topology.copy())
     told = {key: value for key, value in record.attrs.items() if key.startswith("status")}
     write_dataset(state.assign_attrs(told), output["state"], provenance)
-    of_block = {"first_cycle": params.first, "last_cycle": params.last, "life_hash": config_hash(params.config)}
-    write_dataset(record.assign_attrs(of_block), output["life"], provenance)
+    of_block = {"first_cycle": params.first, "last_cycle": params.last}
+    record = record.assign_attrs(of_block, life_hash=config_hash(params.config))
+    write_dataset(record, output["life"], provenance)
     checkpoint.delete()
 
 

@@ -34,10 +34,13 @@ OUTPUTS = {
     "mean_damage": "mean damage of the interfaces at the end of the life",
     "retention": "discharge capacity at the end of the life over cycle 1",
 }
-DIMS = ("trajectory", "step")
+FLAGS = {"run_failed": "whether there is no solution", "run_done": "whether it ran"}
+DIMS, TWINS = ("trajectory", "step"), ("trajectory", "end", "contrast")
+CONTRAST = "contrast_"  # before the names of what changed cases gave
+ENDS = (0, -1)  # points of a trajectory at which they run
 KEY = ("config_hash", "code_hash", "lock_hash", "input_hashes")  # of a checkpoint's provenance
 Measured = tuple[dict[str, float], str]  # outputs by name, and why there are none
-Model = Callable[[int, Floats], Measured]  # of a seed, and places within the ranges
+Model = Callable[[int, Floats, str], Measured]  # of a seed, places within the ranges, and a contrast or ""
 
 
 def points(factors: int, trajectories: int, levels: int) -> Floats:
@@ -84,11 +87,12 @@ def life_model(config: Mapping[str, Any]) -> Model:
     """What a life with everything at its place shows; particles are made once a seed."""
     particles: dict[int, Particle] = {}
 
-    def model(seed: int, places: Floats) -> Measured:
+    def model(seed: int, places: Floats, change: str) -> Measured:
         if seed not in particles:
             particles[seed] = build_particle(from_slice(config["particle"]).microstructure, seed, ROOT)
         try:
-            stages = changed(config["stages"], config, list(places))
+            plain = config["contrasts"][change] if change else config["stages"]
+            stages = changed(plain, config, list(places))
             life = one_life(particles[seed], stages, seed, config["cycles"])
         except UserError as error:  # values that contradict each other, such as an unstable lattice
             return {}, str(error)
@@ -112,8 +116,10 @@ def sensitivity_runs(
 ) -> xr.Dataset:
     """Every run of some trajectories; not a number, with its message, where one found no solution.
 
-    Variables over (trajectory, step): `OUTPUTS`, `run_done`, `run_failed` and `message`; `place` over
-    (trajectory, step, factor); `seed` over trajectory. The attribute `wall_time_s` is that of all runs.
+    Variables over (trajectory, step): `OUTPUTS`, `run_done`, `run_failed` and `message`; the same of changed
+    cases over (trajectory, end, contrast), with `contrast_` before the name, at the first and the last point
+    of each trajectory; `place` over (trajectory, step, factor); `seed` over trajectory. The attribute
+    `wall_time_s` is that of all runs.
 
     Args:
         config: a `sensitivity_slice`.
@@ -123,18 +129,20 @@ def sensitivity_runs(
         checkpoint: file that holds the runs that are done while others run.
         provenance: what the checkpoint must be of to be taken up.
     """
-    names = list(config["factors"])
+    names, changes = list(config["factors"]), list(config["contrasts"])
     places = points(len(names), last, config["levels"])[first - 1 :]
     runs = _kept(checkpoint, provenance or {})
     if runs is None:
-        runs = _empty(names, np.arange(first, last + 1), config["seeds"], places)
-    model, waiting = model or life_model(config), np.argwhere(runs["run_done"].values == 0)
-    log.info("%d of %d runs to do, of %d factors", len(waiting), runs["run_done"].size, len(names))
+        runs = _empty(names, changes, np.arange(first, last + 1), config["seeds"], places)
+    model, waiting = model or life_model(config), _waiting(runs)
+    log.info("%d runs to do, of %d factors and %d contrasts", len(waiting), len(names), len(changes))
     started = time.monotonic()
-    for count, (i, j) in enumerate(waiting.tolist(), 1):
+    for count, (kind, at) in enumerate(waiting, 1):
         clock = time.perf_counter()
-        values, message = model(int(runs["seed"].values[i]), places[i, j])
-        _note(runs, (i, j), values, message)
+        trajectory, point = at[:2]
+        point, change = (ENDS[point], changes[at[2]]) if kind else (point, "")
+        values, message = model(int(runs["seed"].values[trajectory]), places[trajectory, point], change)
+        _note(runs, kind, at, values, message)
         runs.attrs["wall_time_s"] += time.perf_counter() - clock
         each = (time.monotonic() - started) / count
         left, said = each * (len(waiting) - count) / 60, message or "done"
@@ -144,25 +152,41 @@ def sensitivity_runs(
     return runs
 
 
-def _note(runs: xr.Dataset, place: tuple[int, int], values: Mapping[str, float], message: str) -> None:
+def _waiting(runs: xr.Dataset) -> list[tuple[str, tuple[int, ...]]]:
+    """Runs that are still to do: the prefix of their variables, and their place there."""
+    return [
+        (kind, tuple(at))
+        for kind in ("", CONTRAST)
+        for at in np.argwhere(runs[f"{kind}run_done"].values == 0).tolist()
+    ]
+
+
+def _note(
+    runs: xr.Dataset, kind: str, at: tuple[int, ...], values: Mapping[str, float], message: str
+) -> None:
     for name in OUTPUTS:
-        runs[name].values[place] = values.get(name, np.nan)
-    runs["run_failed"].values[place] = bool(message)
-    runs["message"].values[place] = message
-    runs["run_done"].values[place] = 1
+        runs[kind + name].values[at] = values.get(name, np.nan)
+    runs[f"{kind}run_failed"].values[at] = bool(message)
+    runs[f"{kind}message"].values[at] = message
+    runs[f"{kind}run_done"].values[at] = 1
 
 
-def _empty(names: Sequence[str], numbers: NDArray[np.int64], seeds: int, places: Floats) -> xr.Dataset:
+def _empty(
+    names: Sequence[str], changes: Sequence[str], numbers: NDArray[np.int64], seeds: int, places: Floats
+) -> xr.Dataset:
     """No run yet; trajectories take the seeds in turn."""
-    shape = places.shape[:2]
-    found = xr.Dataset(coords={"trajectory": numbers, "factor": list(names)})
+    coordinates = {"trajectory": numbers, "factor": list(names), "contrast": np.array(changes, dtype=object)}
+    found = xr.Dataset(coords=coordinates)
     found["place"] = ((*DIMS, "factor"), places, _words("1", "place within the range, 0 low and 1 high"))
     found["seed"] = ("trajectory", (numbers - 1) % seeds + 1, _words("1", "seed of the particle"))
-    for name, words in OUTPUTS.items():
-        found[name] = (DIMS, np.full(shape, np.nan), _words("1", words))
-    found["run_failed"] = (DIMS, np.zeros(shape, dtype=np.int8), _words("1", "whether there is no solution"))
-    found["message"] = (DIMS, np.full(shape, "", dtype=object), {"long_name": "why there is no solution"})
-    found["run_done"] = (DIMS, np.zeros(shape, dtype=np.int8), _words("1", "whether it ran"))
+    kinds = {"": (DIMS, places.shape[:2]), CONTRAST: (TWINS, (len(numbers), len(ENDS), len(changes)))}
+    for kind, (dims, shape) in kinds.items():
+        for name, words in OUTPUTS.items():
+            found[kind + name] = (dims, np.full(shape, np.nan), _words("1", words))
+        for name, words in FLAGS.items():
+            found[kind + name] = (dims, np.zeros(shape, dtype=np.int8), _words("1", words))
+        message = np.full(shape, "", dtype=object)
+        found[f"{kind}message"] = (dims, message, {"long_name": "why there is no solution"})
     return found.assign_attrs(wall_time_s=0.0)
 
 

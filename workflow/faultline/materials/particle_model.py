@@ -111,7 +111,7 @@ class ParticleModel:
             raise ValueError("rock salt needs the constants `heat`")
         return self if self.heat is None else replace(self, heat_state=state)
 
-    def in_frame(self, fields: Mapping[str, Any], frame: int) -> "ParticleModel":
+    def in_frame(self, fields: Mapping[Any, Any], frame: int) -> "ParticleModel":
         """The particle with the rock salt of a stored frame; itself where the fields (n_frames, n_cells)
         hold none.
         """

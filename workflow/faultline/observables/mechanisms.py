@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 from faultline.microstructure import CORE, Particle
 from faultline.microstructure.particle import cell_faces
-from faultline.observables.fields import core_area, mean_over, share_over
+from faultline.observables.fields import core_area, frame_site_fraction, mean_over, share_over
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -25,7 +25,7 @@ def mechanism_metrics(
     particle: Particle, defects: xr.Dataset, cycling: xr.Dataset, cracks: xr.Dataset
 ) -> dict[str, float]:
     """Numbers of the frame with the least alkali; none of what the case does not have."""
-    frame = int(np.argmin(cycling["frame_mean_site_fraction"].values))
+    frame = int(frame_site_fraction(cycling).argmin())
     found: dict[str, float] = {}
     if "layer_slip" in cracks:
         found |= band_metrics(particle, cracks.isel(frame=frame))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from SALib.analyze import morris
 from scipy import stats
 
-from faultline.life.sensitivity import OUTPUTS
+from faultline.life.sensitivity import CONTRAST, ENDS, OUTPUTS
 from faultline.statistics import Statistic, of_samples
 
 Floats = NDArray[np.float64]
@@ -139,6 +139,21 @@ def unmoved(runs: xr.Dataset) -> list[str]:
     return [str(name) for name in runs["factor"].values[seen & still]]
 
 
+def contrast_differences(runs: xr.Dataset, contrast: str, output: str) -> Floats:
+    """(n,) the case's output less the changed one's, at the points at which both are known."""
+    own = runs[output].isel(step=list(ENDS)).values
+    found = own - runs[CONTRAST + output].sel(contrast=contrast).values
+    return np.asarray(found[np.isfinite(found)])
+
+
+def agreement(runs: xr.Dataset, contrast: str, output: str, expect: str) -> tuple[int, int, int]:
+    """Number of points at which the case's output is against the changed one's as expected, the contrary, and
+    equal."""
+    aligned = contrast_differences(runs, contrast, output) * (1 if expect == "greater" else -1)
+    more, less = int((aligned > ROUNDING).sum()), int((aligned < -ROUNDING).sum())
+    return more, less, aligned.size - more - less
+
+
 def failures(runs: xr.Dataset) -> list[str]:
     """Every run that found no solution: its trajectory and step, the factor that moved, and why."""
     places, names = runs["place"].values, runs["factor"].values
@@ -147,6 +162,9 @@ def failures(runs: xr.Dataset) -> list[str]:
         moved = names[np.abs(places[i, j] - places[i, j - 1]).argmax()] if j else "start"
         message = str(runs["message"].values[i, j])
         found.append(f"trajectory {int(runs['trajectory'][i])}, run {j + 1} ({moved}): {message}")
+    for i, end, k in np.argwhere(runs[f"{CONTRAST}run_failed"].values).tolist():
+        message, name = str(runs[f"{CONTRAST}message"].values[i, end, k]), runs["contrast"].values[k]
+        found.append(f"trajectory {int(runs['trajectory'][i])}, {('start', 'end')[end]}, {name}: {message}")
     return found
 
 
@@ -155,28 +173,52 @@ def name_of(output: str, factor: str, measure: str) -> str:
     return f"{output}:{factor}:{measure}"
 
 
-def sensitivity_statistics(runs: xr.Dataset) -> dict[str, Statistic]:
+def sensitivity_statistics(
+    runs: xr.Dataset, contrasts: Mapping[str, Mapping[str, str]]
+) -> dict[str, Statistic]:
     """Named numbers: those of `name_of` for `mu_star` (with its 95 % interval), `mu`, `sigma` and `rank`.
 
-    Also `runs_failed` (which ones in its note), `steps_lost`, `seconds_per_run`, and each output's mean and
-    standard deviation over all points under its own name.
+    Also `runs_failed` (which ones in its note), `steps_lost`, `seconds_per_run`, each output's mean and
+    standard deviation over all points under its own name, and `contrast:{name}`, the share of points at which
+    a comparison comes out as expected.
+
+    Args:
+        runs: of a screening.
+        contrasts: by name, `output` and `expect`.
     """
-    size = int(runs["run_failed"].size)
+    size = number_of_runs(runs)
     lost = int((~sound_steps(runs, "failed_fraction")).sum())
     steps = runs.sizes["trajectory"] * runs.sizes["factor"]
     seconds = float(runs.attrs["wall_time_s"]) / size
     found = {
-        "runs_failed": Statistic(
-            float(runs["run_failed"].sum()), "1", count=size, note="; ".join(failures(runs))
-        ),
+        "runs_failed": Statistic(float(failed_runs(runs)), "1", count=size, note="; ".join(failures(runs))),
         "steps_lost": Statistic(float(lost), "1", count=steps),
         "seconds_per_run": Statistic(seconds, "s", count=size),
     }
+    for name, one in contrasts.items():
+        found[f"contrast:{name}"] = _kept(runs, name, one["output"], one["expect"])
     for output in OUTPUTS:
         found[output] = of_samples(runs[output].values.ravel().tolist(), "1", "over all points")
-        for name, row in effects_table(runs, output).iterrows():
-            found |= _named(output, str(name), row)
+        for factor, row in effects_table(runs, output).iterrows():
+            found |= _named(output, str(factor), row)
     return found
+
+
+def number_of_runs(runs: xr.Dataset) -> int:
+    """Of the case and the changed ones."""
+    return int(runs["run_failed"].size + runs[f"{CONTRAST}run_failed"].size)
+
+
+def failed_runs(runs: xr.Dataset) -> int:
+    """How many of them found no solution."""
+    return int(runs["run_failed"].sum() + runs[f"{CONTRAST}run_failed"].sum())
+
+
+def _kept(runs: xr.Dataset, name: str, output: str, expect: str) -> Statistic:
+    agree, contrary, equal = agreement(runs, name, output, expect)
+    count = agree + contrary + equal
+    note = f"{output} {expect} at {agree} points, the contrary at {contrary}, equal at {equal}"
+    return Statistic(agree / count if count else math.nan, "1", count=count, note=note)
 
 
 def _named(output: str, factor: str, row: pd.Series[Any]) -> dict[str, Statistic]:

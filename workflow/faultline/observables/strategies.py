@@ -19,7 +19,7 @@ from faultline.observables.comparison import (
     effect_of,
     judge,
 )
-from faultline.observables.strategy_runs import FIRST_CYCLE, OF_LIFE, QUANTITIES, life_quantities
+from faultline.observables.strategy_quantities import FIRST_CYCLE, OF_LIFE, QUANTITIES, life_quantities
 from faultline.statistics import Statistic, of_samples
 
 Floats = NDArray[np.float64]

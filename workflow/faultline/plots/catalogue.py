@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from faultline.errors import UserError
 from faultline.observables.comparison import FAILED_RUNS, TOO_FEW_SEEDS, WITHIN_SPREAD
 from faultline.observables.strategies import RUNS_FAILED, Entry, name_of
-from faultline.observables.strategy_runs import AT_THE_END, FIRST_CYCLE, life_quantities
+from faultline.observables.strategy_quantities import AT_THE_END, FIRST_CYCLE, life_quantities
 from faultline.plots.study import StageFile
 from faultline.statistics import Statistic, read_statistics
 from faultline.textfiles import read_json, read_table
@@ -62,8 +62,8 @@ class Shown:
 
     @property
     def axis(self) -> str:
-        """Label with unit."""
-        return f"{self.label} ({self.unit})"
+        """Label with unit, which stays on the line of its last word."""
+        return f"{self.label}\u00a0({self.unit})"
 
     @property
     def change(self) -> str:

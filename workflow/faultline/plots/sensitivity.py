@@ -19,19 +19,30 @@ from pandas.io.formats.style import Styler
 from faultline.dataset import read_dataset
 from faultline.errors import UserError
 from faultline.life.sensitivity import OUTPUTS
-from faultline.observables.sensitivity import ROUNDING, effects_table, failures, sound_steps, unmoved
+from faultline.observables.sensitivity import (
+    ROUNDING,
+    agreement,
+    contrast_differences,
+    effects_table,
+    failed_runs,
+    failures,
+    number_of_runs,
+    sound_steps,
+    unmoved,
+)
 from faultline.plots.style import COLOURS, FAILED_COLOUR, QUIET, WIDTH, message_panel, wrapped
-from faultline.plots.tables import Html, number, styled, with_spread
+from faultline.plots.tables import PROVENANCE, Html, number, styled, with_spread
 from faultline.textfiles import read_json
 
 PERCENT = 100.0
+DPI = 110
 WORDS = {
     "failed_fraction": "failed share of the interfaces",
     "mean_damage": "mean damage of the interfaces",
     "retention": "capacity that stays",
 }
 SHORT = {"failed_fraction": "failed", "mean_damage": "damage", "retention": "retention"}
-NAMED = 5  # factors with a name in the plane
+NAMED = 6  # factors with a name in the plane
 FEW = 4  # trajectories below which no order is called sure
 Factors = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -44,6 +55,7 @@ class Screening:
         factors: by name, the parameters that move with it.
         cycles: of the lives.
         seeds: particles that the trajectories share.
+        contrasts: by name, `title`, `output` and `expect`.
     """
 
     title: str
@@ -51,7 +63,9 @@ class Screening:
     cycles: int
     seeds: int
     factors: Factors
+    contrasts: Mapping[str, Mapping[str, str]]
     runs: xr.Dataset
+    dpi: int = DPI
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -85,20 +99,24 @@ def sensitivity_results(manifest: str | Path) -> list[Screening]:
     """
     path = Path(manifest)
     try:
-        entries: list[dict[str, Any]] = read_json(path).get("sensitivity", [])
-        return [_screening(entry) for entry in entries]
+        content = read_json(path)
+        entries: list[dict[str, Any]] = content.get("sensitivity", [])
+        dpi = int(content.get("plots", {}).get("dpi", DPI))
+        return [_screening(entry, dpi) for entry in entries]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not a manifest of a study ({type(error).__name__}: {error})") from error
 
 
-def _screening(entry: Mapping[str, Any]) -> Screening:
+def _screening(entry: Mapping[str, Any], dpi: int) -> Screening:
     return Screening(
         title=entry["title"] or entry["name"],
         comment=entry["comment"],
         cycles=entry["cycles"],
         seeds=entry["seeds"],
         factors=entry["factors"],
+        contrasts=entry["contrasts"],
         runs=read_dataset(Path(entry["runs"])),
+        dpi=dpi,
     )
 
 
@@ -115,7 +133,7 @@ def level_with_first(table: pd.DataFrame) -> list[str]:
     if known.empty:
         return []
     reach = known["mu_star_conf"].fillna(0.0)
-    first = known["mu_star"].to_numpy().argmax()
+    first = int(known["mu_star"].to_numpy().argmax())
     lowest = (known["mu_star"] - reach).iloc[first]
     level = known.index[(known["mu_star"] + reach) >= lowest]
     return [str(name) for name in level if name != known.index[first]]
@@ -164,13 +182,17 @@ def _sizes(ax: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
     for place in places[rows["n"].to_numpy() == 0]:
         ax.text(0, place, " no step ended well", va="center", fontsize=7.5, color=FAILED_COLOUR)
     ax.set_xlim(left=0)
+    if rows["n"].any() and not (size > ROUNDING).any():
+        _same(ax)
 
 
 def plane_panels(result: Screening) -> Figure:
-    """Draw sigma over mu* of every factor, the first ones with their names."""
+    """Draw sigma over mu* of every factor, the first ones numbered by rank."""
+    if not result.known:
+        return _nothing(result)
     if not any(table["sigma"].notna().any() for table in result.known.values()):
         return _nothing(result, "a spread takes two trajectories")
-    figure, axes = plt.subplots(1, len(OUTPUTS), figsize=(WIDTH, 3.9), layout="constrained")
+    figure, axes = plt.subplots(1, len(OUTPUTS), figsize=(WIDTH, 4.6), layout="constrained")
     for ax, output in zip(axes, OUTPUTS, strict=True):
         _plane(ax, result.tables[output])
         ax.set_title(wrapped(WORDS[output], 26))
@@ -181,36 +203,28 @@ def plane_panels(result: Screening) -> Figure:
 
 
 def _plane(ax: Axes, table: pd.DataFrame) -> None:
-    rows = table[table["sigma"].notna()].sort_values("mu_star", ascending=False)
+    """Numbers, by rank, stand where the first factors lie; all others are points."""
+    rows = table[table["sigma"].notna() & (table["mu_star"] > ROUNDING)].sort_values(
+        "mu_star", ascending=False
+    )
     size, spread = rows["mu_star"].to_numpy() * PERCENT, rows["sigma"].to_numpy() * PERCENT
-    named = np.arange(len(rows)) < NAMED
-    for chosen, colour in ((named, COLOURS[1]), (~named, "0.6")):
-        ax.plot(size[chosen], spread[chosen], "o", color=colour, markersize=5, alpha=0.85, zorder=2)
-    most = 1.18 * max(float(np.nanmax([size, spread], initial=0.0)), ROUNDING)
-    ax.plot([0, most], [0, most], "--", color=QUIET, linewidth=0.9, zorder=1)
-    ax.set(xlim=(0, most), ylim=(0, most))
-    _names(ax, [factor_title(str(name)) for name in rows.index[named]], size, spread, most)
+    ax.plot(size[NAMED:], spread[NAMED:], "o", color="0.7", markersize=4.5, alpha=0.85, zorder=2)
+    for k, name in enumerate(rows.index[:NAMED]):
+        label, marker = factor_title(str(name)), f"${k + 1}$"
+        ax.plot(size[k], spread[k], ls="", marker=marker, color=COLOURS[1], ms=7.5, label=label, zorder=3)
+    right, top = (max(1.12 * float(np.max(values, initial=0.0)), ROUNDING) for values in (size, spread))
+    if rows.empty:
+        _same(ax)
+        ax.set_yticks([])
+        return
+    ax.plot([0, max(right, top)], [0, max(right, top)], "--", color=QUIET, linewidth=0.9, zorder=1)
+    ax.set(xlim=(0, right), ylim=(-0.04 * top, top))
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.13), fontsize=8, handletextpad=0.2, borderpad=0)
 
 
-def _names(ax: Axes, names: Sequence[str], across: Any, up: Any, most: float) -> None:
-    """Write names beside the first points, on the side with more room and at least a line apart."""
-    line = 0.055 * most
-    taken: list[float] = []
-    for k in np.argsort(up[: len(names)]):
-        height = max([up[k], *(other + line for other in taken if abs(other - up[k]) < line)])
-        while any(abs(height - other) < 0.99 * line for other in taken):
-            height += line
-        taken.append(height)
-        right = across[k] < 0.5 * most
-        ax.annotate(
-            wrapped(names[k], 28),
-            (across[k], height),
-            (5 if right else -5, 0),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="center",
-            fontsize=7.5,
-        )
+def _same(ax: Axes) -> None:
+    ax.text(0.5, 0.5, "the same\nin all runs", ha="center", va="center", color=QUIET, transform=ax.transAxes)
+    ax.set_xticks([])
 
 
 def _nothing(result: Screening, why: str = "no step ended well") -> Figure:
@@ -226,8 +240,9 @@ def rank_table(result: Screening) -> Styler:
     """Return a row a factor: rank and mu*, with mu and sigma, for every output."""
     rows = [_ranked(result, name) for name in result.order]
     caption = (
-        f"{result.title}: effects of whole ranges after {result.cycles} cycles, in percentage points; μ* ± half "
-        f"its 95 % interval, from {result.runs.sizes['trajectory']} trajectories over {result.seeds} particles."
+        f"{result.title}: effects of whole ranges at cycle {result.cycles}, in percentage points; μ* ± "
+        f"half its 95 % interval, from {result.runs.sizes['trajectory']} trajectories over {result.seeds} "
+        "particles."
     )
     return styled(pd.DataFrame(rows), caption)
 
@@ -262,12 +277,37 @@ def range_table(result: Screening) -> Styler:
     return styled(pd.DataFrame(rows), f"{result.title}: what was moved, in SI units.")
 
 
+def contrast_table(result: Screening) -> Html | Styler:
+    """Return at how many points each comparison comes out as expected, or a sentence that there is none."""
+    rows = []
+    for name, one in result.contrasts.items():
+        agree, contrary, equal = agreement(result.runs, name, one["output"], one["expect"])
+        row = {"comparison": one["title"], "of": WORDS[one["output"]], "expected": one["expect"]}
+        counts = {"as expected": agree, "the contrary": contrary, "equal": equal}
+        row |= {key: f"{count} of {agree + contrary + equal}" for key, count in counts.items()}
+        found = contrast_differences(result.runs, name, one["output"]) * PERCENT
+        parts = np.quantile(found, [0.5, 0, 1]) if found.size else np.full(3, np.nan)
+        row["median difference [least, largest] (percentage points)"] = "{} [{}, {}]".format(
+            *(number(part, sign=True) for part in parts)
+        )
+        rows.append(row)
+    if not rows:
+        return Html(f"<p>{result.title}: no comparison is made anew.</p>")
+    return styled(pd.DataFrame(rows), f"{result.title}: number of points, two a trajectory.")
+
+
 def failure_list(result: Screening) -> Html | Styler:
     """Return the runs that found no solution, or a sentence that all ended well."""
     found = failures(result.runs)
     if not found:
-        return Html(f"<p>{result.title}: all {result.runs['run_failed'].size} runs ended well.</p>")
+        return Html(f"<p>{result.title}: all {number_of_runs(result.runs)} runs ended well.</p>")
     return styled(pd.DataFrame({"run without a solution": found}), result.title)
+
+
+def provenance_table(result: Screening) -> Styler:
+    """Return what made the runs: versions and hashes."""
+    rows = [{"what": key, "value": str(result.runs.attrs.get(key, "–"))} for key in PROVENANCE]
+    return styled(pd.DataFrame(rows), result.title)
 
 
 # ---- words
@@ -280,15 +320,16 @@ def screening_words(result: Screening) -> str:
     if result.still:
         names = ", ".join(factor_title(name) for name in result.still)
         lines.append(f"- Changed nothing in any run: {names}.")
-    failed, steps = int(runs["run_failed"].sum()), sound_steps(runs, "failed_fraction")
+    failed, steps = failed_runs(runs), sound_steps(runs, "failed_fraction")
+    count = number_of_runs(runs)
     lines.append(
         f"- {len(result.factors)} estimates or groups, {runs.sizes['trajectory']} trajectories, "
-        f"{runs['run_failed'].size} lives of {result.cycles} cycles, "
-        f"{float(runs.attrs['wall_time_s']) / runs['run_failed'].size:.1f} s each."
+        f"{count} lives to cycle {result.cycles}, "
+        f"{float(runs.attrs['wall_time_s']) / count:.1f} s each."
     )
     if failed:
         lines.append(
-            f"- **{failed} of {runs['run_failed'].size} runs found no solution**, so that "
+            f"- **{failed} of {count} runs found no solution**, so that "
             f"{int((~steps).sum())} of {steps.size} steps are left out."
         )
     return "\n".join(lines)

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from pandas.io.formats.style import Styler
 
 from faultline.observables.comparison import MIN_SEEDS, WITHIN_SPREAD
@@ -63,9 +64,12 @@ def catalogue_summary(result: CatalogueResult) -> str:
             f"**{failed} of them found no solution** (listed below)." if failed else "All of them ended well."
         ),
         f"{lives} of the strategies are followed over the cycles for which a source states a retention.",
+        "",
+        f"A change is judged where at least {MIN_SEEDS} seeds have a value on both sides and no run has "
+        "failed. It counts where it exceeds the larger of the standard deviations of both sides over seeds.",
     ]
     if result.seeds < MIN_SEEDS:
-        lines += ["", f"**No verdict is given:** it takes at least {MIN_SEEDS} seeds that both sides have."]
+        lines += ["", "**No verdict is given:** there are too few seeds."]
     if result.alone:
         names = ", ".join(f"*{result.members[name].title}*" for name in result.alone)
         lines += ["", f"Without anything to compare with: {names}."]
@@ -206,9 +210,19 @@ def _dumbbell_panel(ax: Axes, rows: Sequence[Compared | None], shown: Shown) -> 
             draw_pair(ax, place, found)
     ax.set_xlabel(wrapped(shown.axis, 34))
     ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 2.5, 5, 10)))
     ax.margins(x=0.08)
     if shown.from_zero:
-        ax.set_xlim(left=min(0.0, ax.dataLim.x0), right=None if ax.dataLim.x1 > 0 else 1)
+        from_zero(ax)
+    if not any(found and math.isfinite(found.mean) for found in rows):
+        ax.set_xticks([])
+
+
+def from_zero(ax: Axes) -> None:
+    """Start the x axis at zero, or below it where values are; marks at either end are not cut."""
+    low, high = min(0.0, ax.dataLim.x0), max(0.0, ax.dataLim.x1)
+    width = high - low if 0 < high - low < math.inf else 1.0
+    ax.set_xlim(low - (0.03 * width if low < 0 else 0.0), low + 1.06 * width)
 
 
 def draw_pair(ax: Axes, place: float, found: Compared) -> None:
@@ -220,9 +234,19 @@ def draw_pair(ax: Axes, place: float, found: Compared) -> None:
             [found.control_mean, found.mean], [above, place + 0.13], color=colour, alpha=0.5, linewidth=1.6
         )
         _spread(ax, above, found.control_mean, found.control_sd, "0.25")
-        ax.plot(found.control_mean, above, "D", mfc="white", mec="0.15", mew=1.1, markersize=5.5, zorder=4)
+        ax.plot(
+            found.control_mean,
+            above,
+            "D",
+            mfc="white",
+            mec="0.15",
+            mew=1.1,
+            markersize=5.5,
+            zorder=4,
+            clip_on=False,
+        )
     _spread(ax, place + 0.13, found.mean, found.sd, colour)
-    ax.plot(found.mean, place + 0.13, "o", **_disc(found.look), zorder=5)
+    ax.plot(found.mean, place + 0.13, "o", **_disc(found.look), zorder=5, clip_on=False)
 
 
 def _disc(look: str) -> dict[str, Any]:
@@ -302,28 +326,30 @@ def _key(result: CatalogueResult, names: Sequence[str], quantities: Sequence[Sho
 
 
 def group_table(result: CatalogueResult, group: str) -> Styler | Html:
-    """Return a row a strategy: seeds, and of each quantity mean, spread, effect and verdict."""
+    """Return a row a strategy: seeds, and of each quantity of cycle 1 mean, spread, effect and verdict."""
     names = _sorted(result, result.of_group(group), CRACKED)
-    lived = any(result.compared(name, RETENTION) for name in names)
-    quantities = [*OF_CYCLE_1, *(OF_A_LIFE if lived else ())]
+    return _table(result, names, OF_CYCLE_1) if names else Html("<p>No strategy of this group.</p>")
+
+
+def life_table(result: CatalogueResult, group: str) -> Styler | Html:
+    """Return the same of the lives, with what sources state."""
+    lived = [name for name in result.of_group(group) if result.compared(name, RETENTION)]
+    names = _sorted(result, lived, RETENTION)
+    return _table(result, names, OF_A_LIFE) if names else Html("<p>No life of this group was computed.</p>")
+
+
+def _table(result: CatalogueResult, names: Sequence[str], quantities: Sequence[Shown]) -> Styler:
     rows = [_table_row(result, name, quantities) for name in names]
-    if not rows:
-        return Html("<p>No strategy of this group.</p>")
-    caption = (
-        "Mean ± standard deviation over n seeds, and the difference from the control over the seeds that "
-        f"both have. It is judged with at least {MIN_SEEDS} of them, and counts where it exceeds the larger "
-        "of both standard deviations."
-    )
-    effects = [shown.change for shown in quantities]
-    return styled(pd.DataFrame(rows), caption).map(
+    table = styled(pd.DataFrame(rows)).set_properties(subset=["strategy"], **{"min-width": "13em"})
+    return table.map(
         lambda text: next((style for word, style in EFFECT_STYLE.items() if word in str(text)), ""),
-        subset=effects,
+        subset=[shown.change for shown in quantities],
     )
 
 
 def _table_row(result: CatalogueResult, name: str, quantities: Sequence[Shown]) -> dict[str, str]:
     member = result.members[name]
-    row = {"strategy": member.title, "n": _seeds_text(result, name)}
+    row = {"strategy": member.title, "n": _seeds_text(result, name, quantities[0])}
     for shown in quantities:
         found = result.compared(name, shown)
         row[shown.axis] = with_spread(found.mean, found.sd) if found else "–"
@@ -334,9 +360,9 @@ def _table_row(result: CatalogueResult, name: str, quantities: Sequence[Shown]) 
     return row
 
 
-def _seeds_text(result: CatalogueResult, name: str) -> str:
-    """Seeds with a value of cycle 1, and runs that failed."""
-    found, lost = result.compared(name, CRACKED), result.failed(name)
+def _seeds_text(result: CatalogueResult, name: str, shown: Shown) -> str:
+    """Seeds with a value, and runs that failed."""
+    found, lost = result.compared(name, shown), result.failed(name)
     text = str(found.n if found else 0)
     return f"{text} ({lost.value:.0f} failed)" if lost.value > 0 else text
 

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from faultline.config.composition import CompositionError, compose
@@ -24,7 +25,7 @@ from faultline.plots.catalogue import (
     Compared,
     Member,
 )
-from faultline.plots.strategies import empty_figure
+from faultline.plots.strategies import empty_figure, from_zero
 from faultline.plots.strategy_maps import MARKERS, group_key, group_looks, label_points
 from faultline.plots.style import COLOURS, WIDTH, message_panel, wrapped
 from faultline.plots.tables import number
@@ -164,7 +165,8 @@ def _sweep_figure(result: CatalogueResult, sweep: Sweep) -> Figure:
         ax.axhline(bare, color="0.4", linestyle="--", linewidth=1)
         if optimum:
             ax.axvline(optimum[0], color=COLOURS[1], linestyle=":", linewidth=1.4)
-        ax.set(xscale="log", xlabel="thickness of the coating (nm)", ylabel=wrapped(shown.axis, 26))
+        _thickness_axis(ax)
+        ax.set_ylabel(wrapped(shown.axis, 26))
     figure.suptitle(f"{sweep.coating} on {sweep.control.entry.title}")
     marks = [Line2D([], [], color="0.4", linestyle="--", label="without coating")]
     if optimum:
@@ -194,12 +196,20 @@ def _coatings_figure(result: CatalogueResult) -> Figure:
         }
         ax.errorbar(thickness, effects, sd, linestyle="none", markersize=7, mec="white", label=kind, **looks)
     ax.axhline(0, color="0.6", linewidth=0.8, zorder=0)
-    ax.set(xscale="log", xlabel="thickness of the coating (nm)", ylabel=POLARISATION.change)
+    _thickness_axis(ax)
+    ax.set_ylabel(POLARISATION.change)
     ax.margins(0.1)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
     where = np.array([(found.member.coating_thickness * NM, found.effect) for found in rows])
     label_points(ax, where, [found.member.short for found in rows])
     return figure
+
+
+def _thickness_axis(ax: Axes) -> None:
+    ax.set(xscale="log", xlabel="thickness of the coating (nm)")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def thickness_words(result: CatalogueResult) -> str:
@@ -265,7 +275,7 @@ def internal_figure(result: CatalogueResult) -> Figure:
     words = ("failed and not joined to the surface (% of the interface length)", "failed basal planes (%)")
     for ax, text in zip(axes, words, strict=True):
         ax.set_xlabel(wrapped(text, 40))
-        ax.set_xlim(left=min(0.0, ax.dataLim.x0), right=None if ax.dataLim.x1 > 0 else 1)
+        from_zero(ax)
         ax.tick_params(axis="y", length=0)
     marks = [
         Line2D([], [], ls="", marker="D", mfc="white", mec="0.15", label="control"),
@@ -283,4 +293,4 @@ def _draw_internal(axes: Sequence[Axes], place: int, own: Sequence[Floats], othe
             known = 100 * values[np.isfinite(values)]
             if known.size:
                 sd = float(known.std(ddof=1)) if known.size > 1 else 0.0
-                ax.errorbar(known.mean(), place + shift, xerr=sd, markersize=7, **look)
+                ax.errorbar(known.mean(), place + shift, xerr=sd, markersize=7, clip_on=False, **look)

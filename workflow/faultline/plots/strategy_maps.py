@@ -18,7 +18,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from faultline.observables.strategies import HIGHER, LOWER
-from faultline.observables.strategy_runs import QUANTITIES
+from faultline.observables.strategy_quantities import QUANTITIES
 from faultline.plots.catalogue import (
     CAPACITY,
     CRACKED,
@@ -232,8 +232,17 @@ def _draw_points(ax: Axes, points: Sequence[Point], looks: Mapping[str, tuple[st
             "zorder": 3,
         }
         ax.scatter(*point.at, s=area, marker=marker, **style)
-    ax.margins(0.1)
+    where = np.array([point.at for point in points])
     ax.set(xlabel=f"{CRACKED.change}, cycle 1", ylabel=f"{CAPACITY.change}, first discharge")
+    ax.set(xlim=around_zero(where[:, 0]), ylim=around_zero(where[:, 1]))
+
+
+def around_zero(values: Floats) -> tuple[float, float]:
+    """Limits that hold all values, and of either sign no less than a quarter of those of the other."""
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    if low == high:
+        return -1.0, 1.0
+    return 1.15 * min(low, -high / 4), 1.15 * max(high, -low / 4)
 
 
 def _enlarge(ax: Axes, detail: Axes, middle: Floats) -> None:
