@@ -31,7 +31,9 @@ def full(root: Path, changes: dict[str, str] | None = None) -> Case:
 # ---- the studies that come with the program
 
 
-STUDIES = sorted(path.name for path in (PROJECT / "config").glob("*.yaml") if not path.name.startswith("claims"))
+STUDIES = sorted(
+    path.name for path in (PROJECT / "config").glob("*.yaml") if not path.name.startswith("claims")
+)
 
 
 @pytest.mark.parametrize("name", STUDIES)

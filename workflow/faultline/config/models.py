@@ -493,8 +493,8 @@ class JumpSettings(Settings):
         default=0.5,
         gt=0,
         le=10,
-        description="Allowed error of the damage at any one point, over `damage_step`; 1 and above for all that "
-        "the mean allows.",
+        description="Allowed error of the damage at any one point, over `damage_step`; 1 and above for all "
+        "that the mean allows.",
     )
     layer_step: q.Length = _default("10 nm", "Reconstructed layer that a jump may add anywhere.")
     layer_tolerance: q.Length = _default("1 nm", "Allowed error of the layer in a jump, mean over the faces.")
@@ -1085,9 +1085,7 @@ class MeasuredSettings(Settings):
 
 # ---- mechanisms
 
-PhasePath = Literal[
-    "auto", "P2-O2", "P2-OP4", "P2-solid-solution", "O3-P3-O3'", "O3-P3", "O3-solid-solution"
-]
+PhasePath = Literal["auto", "P2-O2", "P2-OP4", "P2-solid-solution", "O3-P3-O3'", "O3-P3", "O3-solid-solution"]
 
 
 def _known_path(given: object) -> object:

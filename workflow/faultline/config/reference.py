@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from faultline.config.catalogue import CatalogueSettings
 from faultline.config.claims import ClaimsFile
 from faultline.config.dislocations import DislocationSettings
 from faultline.config.estimates import DefectConstants, MechanismConstants, SynthesisConstants, estimates
@@ -24,6 +25,8 @@ from faultline.config.models import (
     StudySettings,
 )
 from faultline.config.protocol import ALLOWED_SENTENCES
+from faultline.config.rankings import RankingSettings
+from faultline.config.sensitivity import SensitivitySettings
 from faultline.config.thresholds import ThresholdSettings
 from faultline.config.validation import model_of, quantity_of
 
@@ -46,7 +49,10 @@ _FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("Dislocation study: `config/dislocations/*.yaml`", DislocationSettings),
     ("Threshold study: `config/thresholds/*.yaml`", ThresholdSettings),
     ("Study of gases: `config/gases/*.yaml`", GasStudySettings),
-    ("Claims: `config/claims.yaml`", ClaimsFile),
+    ("Ranking: `config/rankings/*.yaml`", RankingSettings),
+    ("Catalogue: `config/catalogues/*.yaml`", CatalogueSettings),
+    ("Sensitivity: `config/sensitivity/*.yaml`", SensitivitySettings),
+    ("Claims: `config/claims*.yaml`", ClaimsFile),
 )
 _HOW_TO = """\
 # Configuration

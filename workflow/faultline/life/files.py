@@ -195,7 +195,7 @@ def _milestones(
 
 
 def legs(done: int, last: int, stops: Sequence[int] | None = None) -> list[int]:
-    """Cycles after `done` that are simulated in any case: the last of the block, and 1, 10, 100, ... or others.
+    """Cycles after `done` that are simulated in any case: the last of the block; 1, 10, 100, ... or others.
 
     Args:
         done: number of the last completed cycle.
