@@ -283,7 +283,7 @@ def test_a_histogram_holds_the_whole_material() -> None:
 @functools.cache
 def host() -> dict[str, Any]:
     """Slice of the shipped host of O3 oxides."""
-    shipped = load_study("config/config.yaml", ROOT).catalogue
+    shipped = load_study("config/strategies.yaml", ROOT).catalogue
     assert shipped is not None
     return strategy_slice(shipped.strategies["host-o3-nfm"])
 

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 COLLAPSE = 0.02  # fall of the slab spacing, of the pristine one, from which the last phase is a collapsed one
 LEAST_STEP = 1e-4  # of site fraction between rows
+SAME_VOLTAGE = 2e-3  # V between rows that need not both be there
 STEEPEST = 60.0  # V per alkali, about what the tables of the hosts reach; a jump would stop the solvers
 MONOCLINIC = "'"  # phases such as P'3: their two in-plane strains differ
 # Stacking of a phase between none and all of whose layers have collapsed, by that of the host.
@@ -318,7 +319,14 @@ def _in_order(x: Array, v: Array, full: float) -> tuple[Array, Array]:
     x, v = np.maximum(x[kept], 0.0), v[kept]
     apart = np.r_[0, np.cumsum(np.maximum(-np.diff(v) / STEEPEST, LEAST_STEP))]
     pushed = np.maximum.accumulate(x - apart) + apart
-    return np.minimum(pushed, full - apart[-1] + apart), v
+    return _without_twins(np.minimum(pushed, full - apart[-1] + apart), v)
+
+
+def _without_twins(x: Array, v: Array) -> tuple[Array, Array]:
+    """The table without rows that say the same as the one before: a flat step beside a steep one stalls Newton."""
+    twin = (np.diff(x) < 10 * LEAST_STEP) & (-np.diff(v) < SAME_VOLTAGE)
+    kept = np.r_[True, ~twin[:-1], True]
+    return x[kept], v[kept]
 
 
 def rounded_rows(values: Array, digits: int) -> list[float]:

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from faultline.config.claims import ClaimSettings, ComputedSettings
 from faultline.errors import UserError
@@ -198,6 +197,8 @@ def rank_correlation(
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Spearman's coefficient of each row of two tables (n, pairs); NaN where a row does not vary."""
+    from scipy import stats  # takes half a second to import, and few callers rank anything
+
     ranks = [stats.rankdata(side, axis=1) for side in (x, y)]
     a, b = (side - side.mean(axis=1, keepdims=True) for side in ranks)
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
