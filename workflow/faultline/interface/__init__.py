@@ -6,6 +6,7 @@ from faultline.interface.corrosion import (
     Growth,
     Layers,
     advance,
+    aged,
     corrode,
     corrosion_dataset,
     film_resistance,
@@ -16,11 +17,12 @@ from faultline.interface.corrosion import (
 )
 from faultline.interface.electrolyte import Electrolyte, Interphase
 from faultline.interface.wetting import (
+    attack_reach,
     exposed_share,
     reacting_faces,
+    vertex_wet_time,
     wetted_interfaces,
     wetted_sides,
-    wetted_vertices,
 )
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "Interphase",
     "Layers",
     "advance",
+    "aged",
+    "attack_reach",
     "corrode",
     "corrosion_dataset",
     "exposed_share",
@@ -41,8 +45,8 @@ __all__ = [
     "layers_from_dataset",
     "reacting_faces",
     "reconstructed_share",
+    "vertex_wet_time",
     "weakened",
     "wetted_interfaces",
     "wetted_sides",
-    "wetted_vertices",
 ]
