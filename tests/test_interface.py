@@ -16,9 +16,9 @@ from faultline.interface import (
     Interphase,
     advance,
     attack_reach,
+    attacked,
     corrode,
     corrosion_dataset,
-    exposed_share,
     film_resistance,
     fresh_layers,
     layers_from_dataset,
@@ -186,12 +186,12 @@ def test_the_reach_goes_on_over_faces_and_adds_up_from_both_ends(particle):
     y, size = heights(particle), particle.interface_length[0]
     dry, outer = np.full(len(y), np.nan), (y < 0.2e-6) | (y > 1.8e-6)
     for reach in (0.0, 0.1, 1.5):  # in faces
-        share = exposed_share(particle, dry, (reach * size) ** 2, 1.0)
+        share = attacked(particle, dry, (reach * size) ** 2, 1.0).share
         assert_allclose(share[outer], min(reach, 1.0))
         assert_allclose(share.sum(), 2 * reach)
     for reach, expected in ((0.0, 0.0), (0.3, 0.6), (0.7, 1.0)):
         time = (reach * size) ** 2
-        share = exposed_share(particle, np.where(outer, np.nan, time), time, 1.0)
+        share = attacked(particle, np.where(outer, np.nan, time), time, 1.0).share
         assert_allclose(share[outer], expected, atol=1e-12)
         assert (share[~outer] == 1).all()
 
@@ -201,7 +201,7 @@ def test_of_sources_of_different_ages_the_farthest_reach_counts(particle, tip_da
     """A crack filled up to 0.5 um, its last face later than the surface; the far end goes on alone."""
     y, size = heights(particle), particle.interface_length[0]
     wet = np.where(y < 0.25e-6, 20.0, np.where(y < 0.5e-6, tip_days, np.nan)) * DAY
-    share = exposed_share(particle, wet, 20 * DAY, 2e-20)
+    share = attacked(particle, wet, 20 * DAY, 2e-20).share
     growth = replace(GROWTH, boundary_diffusivity=2e-20)
     ahead = max(front(growth, tip_days), front(growth, 20) - 0.25e-6)
     assert_allclose(share @ np.where(y < 1e-6, size, 0.0), 0.5e-6 + ahead)
@@ -222,7 +222,11 @@ def test_one_search_finds_what_a_search_from_every_wet_vertex_finds(times, age):
     y, on = one.vertices[:, 1], np.unique(one.interface_faces)
     wet_on = on[np.isfinite(reach[on])]
     expected = np.maximum(reach[wet_on] - np.abs(y[on, None] - y[wet_on]), 0).max(axis=1)
-    assert_allclose(attack_reach(one, reach)[on], expected, rtol=1e-9, atol=1e-18)
+    found, source = attack_reach(one, reach)
+    assert_allclose(found[on], expected, rtol=1e-9, atol=1e-18)
+    there = on[expected > 1e-15]
+    along = np.abs(y[there] - y[source[there]])
+    assert_allclose(reach[source[there]] - along, found[there], rtol=1e-9, atol=1e-18)
 
 
 def test_only_grain_boundaries_are_fast_paths(particle):

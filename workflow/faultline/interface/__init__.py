@@ -17,8 +17,9 @@ from faultline.interface.corrosion import (
 )
 from faultline.interface.electrolyte import Electrolyte, Interphase
 from faultline.interface.wetting import (
+    Attack,
     attack_reach,
-    exposed_share,
+    attacked,
     reacting_faces,
     vertex_wet_time,
     wetted_interfaces,
@@ -26,6 +27,7 @@ from faultline.interface.wetting import (
 )
 
 __all__ = [
+    "Attack",
     "Coating",
     "Corrosion",
     "Electrolyte",
@@ -36,9 +38,9 @@ __all__ = [
     "advance",
     "aged",
     "attack_reach",
+    "attacked",
     "corrode",
     "corrosion_dataset",
-    "exposed_share",
     "film_resistance",
     "fresh_film",
     "fresh_layers",

@@ -9,13 +9,14 @@ with k the linear and B the parabolic rate at the reference, and g t integrated 
 side adds up over cycles, so that a life may be cut into blocks anywhere.
 
 Sound grain boundaries are attacked ahead of the electrolyte, by sqrt(D_b t) after a time t beside it, with
-D_b = D_b,ref exp(-Ea/R (1/T - 1/T_ref)) as in moist gas (`exposed_share`). Depths are means over a face, so
+D_b = D_b,ref exp(-Ea/R (1/T - 1/T_ref)) as in moist gas (`attacked`). Depths are means over a face, so
 that volumes add up. A face has one local thickness: as more of it is attacked, the volume of its layer
 spreads over that, and none comes or goes. In truth what was attacked last bears the thinnest layer, so that
 the weakening of a face that the front is crossing is even and not graded.
 
 A crack that opens within a cycle counts as wet for the whole cycle, and what the front reaches in it as
-attacked for the whole cycle: of first order in the length of a cycle.
+attacked for the whole cycle: of first order in the length of a cycle. Where a front comes from a coated
+surface, the layer behind it gets as much acid as the coating lets through there.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -29,7 +30,7 @@ from faultline.config.models import ElectrolyteCorrosionSettings
 from faultline.dataset import ugrid
 from faultline.interface.coating import Coating, Film, fresh_film
 from faultline.interface.electrolyte import PLAIN, REFERENCE_TEMPERATURE, Interphase
-from faultline.interface.wetting import exposed_share, wetted_interfaces, wetted_sides
+from faultline.interface.wetting import attacked, wetted_interfaces, wetted_sides
 from faultline.materials import FARADAY, Material
 from faultline.microstructure import Particle
 
@@ -102,7 +103,7 @@ class Layers:
         corroded_depth: (n_interfaces,) layer on each side of the face, mean over its length, m.
         surface_layer_thickness: (n_surface,) m.
         wet_time: (n_interfaces,) s since electrolyte came, NaN where none is.
-        attacked_share: (n_interfaces,) of each face's length, from `exposed_share`.
+        attacked_share: (n_interfaces,) of each face's length, from `attacked`.
         age: s since the outer surface became wet, before the first cycle.
         cycles: done so far.
 
@@ -149,29 +150,47 @@ def advance(
         cycle_time: time at the reference that one cycle is worth (`Growth.effective_time`), s.
         duration: of one cycle, s at 25 degC as in `Layers`.
         cycles: how many.
-        surface_time: (n_surface,) s, what all cycles are worth on a coated surface; by default the same.
+        surface_time: (n_surface,) s, what all cycles are worth on a coated surface, and along the boundaries
+            that are attacked from there; by default the same.
     """
     after = replace(layers, wet_time=np.where(wetted & ~layers.wetted, 0.0, layers.wet_time))
+    on_surface = np.full(particle.n_surface, cycles * cycle_time) if surface_time is None else surface_time
     for _ in range(cycles):
-        after = _one_cycle(after, particle, growth, cycle_time, duration)
+        after = _one_cycle(after, particle, growth, cycle_time, duration, on_surface / cycles)
     if growth is None:
         return after
-    passed = cycles * cycle_time if surface_time is None else surface_time
-    return replace(after, surface_layer_thickness=growth.grow(layers.surface_layer_thickness, passed))
+    return replace(after, surface_layer_thickness=growth.grow(layers.surface_layer_thickness, on_surface))
 
 
 def _one_cycle(
-    layers: Layers, particle: Particle, growth: Growth | None, cycle_time: float, duration: float
+    layers: Layers,
+    particle: Particle,
+    growth: Growth | None,
+    cycle_time: float,
+    duration: float,
+    surface_time: Array,
 ) -> Layers:
     """The layers on the faces after one cycle; those on the surface as they were."""
-    after = aged(layers, particle, growth, layers.wet_time + duration, layers.age + duration)
-    after = replace(after, cycles=layers.cycles + 1)
+    wet_time, age = layers.wet_time + duration, layers.age + duration
+    after = replace(layers, wet_time=wet_time, age=age, cycles=layers.cycles + 1)
     if growth is None:
         return after
+    found = attacked(particle, wet_time, age, growth.boundary_diffusivity)
+    at_source = _acid_at_vertices(particle, after.wetted, cycle_time, surface_time)[found.source]
     # the layer grows where the face is attacked; when that part becomes larger, its volume spreads over it
-    share = after.attacked_share
-    local = layers.corroded_depth / np.where(share > 0, share, 1.0)
-    return replace(after, corroded_depth=share * growth.grow(local, cycle_time))
+    local = layers.corroded_depth / np.where(found.share > 0, found.share, 1.0)
+    grown = growth.grow(local, np.where(after.wetted, cycle_time, at_source))
+    return replace(after, attacked_share=found.share, corroded_depth=found.share * grown)
+
+
+def _acid_at_vertices(
+    particle: Particle, wetted: NDArray[np.bool_], cycle_time: float, surface_time: Array
+) -> Array:
+    """(n_vertices,) what a cycle is worth there, s, on cracks and on the surface; 0 where it is dry."""
+    worth = np.zeros(particle.n_vertices)
+    np.maximum.at(worth, particle.surface_faces.ravel(), np.repeat(surface_time, 2))
+    worth[particle.interface_faces[wetted].ravel()] = cycle_time
+    return worth
 
 
 def aged(layers: Layers, particle: Particle, growth: Growth | None, wet_time: Array, age: float) -> Layers:
@@ -179,7 +198,8 @@ def aged(layers: Layers, particle: Particle, growth: Growth | None, wet_time: Ar
     after = replace(layers, wet_time=wet_time, age=age)
     if growth is None:
         return after
-    return replace(after, attacked_share=exposed_share(particle, wet_time, age, growth.boundary_diffusivity))
+    share = attacked(particle, wet_time, age, growth.boundary_diffusivity).share
+    return replace(after, attacked_share=share)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Which crack faces the electrolyte reaches, and how far ahead of it sound boundaries are attacked."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -11,6 +13,7 @@ from faultline.transport.surface import ReactingFaces, outer_surface
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
 
 
 def wetted_interfaces(
@@ -42,8 +45,8 @@ def vertex_wet_time(particle: Particle, wet_time: Floats, age: float) -> Floats:
     return np.where(found >= 0, found, np.nan)
 
 
-def attack_reach(particle: Particle, reach: Floats) -> Floats:
-    """(n_vertices,) m by which the attack has gone on from each vertex, max_v (r_v - distance to v).
+def attack_reach(particle: Particle, reach: Floats) -> tuple[Floats, Ints]:
+    """How far the attack goes on from each vertex, max_v (r_v - distance to v) in m, and the v it comes from.
 
     Distances run along grain boundaries. One search finds the maximum: it starts at a point that lies
     r_max - r_v from every wet vertex v.
@@ -51,6 +54,9 @@ def attack_reach(particle: Particle, reach: Floats) -> Floats:
     Args:
         particle: the section.
         reach: (n_vertices,) r_v, m, how far each wet vertex sends it; NaN at dry ones.
+
+    Returns:
+        (n_vertices,) m, and (n_vertices,) numbers of wet vertices; any number where nothing comes.
     """
     origin, wet = particle.n_vertices, np.flatnonzero(np.isfinite(reach))
     farthest = float(reach[wet].max(initial=0.0))
@@ -59,15 +65,33 @@ def attack_reach(particle: Particle, reach: Floats) -> Floats:
     ways = np.concatenate([particle.interface_length[along], farthest - reach[wet]])
     ends = np.concatenate([start, np.full(len(wet), origin)]), np.concatenate([end, wet])
     network = coo_array((ways, ends), shape=(origin + 1,) * 2)
-    away = dijkstra(network, directed=False, indices=origin, limit=farthest)[:origin]
-    return np.maximum(farthest - away, 0.0)
+    away, before = dijkstra(network, directed=False, indices=origin, limit=farthest, return_predecessors=True)
+    return np.maximum(farthest - away[:origin], 0.0), _first_on_the_way(before[:origin], origin)
 
 
-def exposed_share(particle: Particle, wet_time: Floats, age: float, diffusivity: float) -> Floats:
-    """(n_interfaces,) share of each face's length that electrolyte attacks; 1 where the face is filled.
+def _first_on_the_way(before: Ints, origin: int) -> Ints:
+    """(n_vertices,) first vertex after `origin` on the way to each, from the last one `before` each."""
+    own = np.arange(len(before))
+    first = np.where((before == origin) | (before < 0), own, before)
+    while True:  # twice as far back each time
+        farther = first[first]
+        if np.array_equal(farther, first):
+            return first
+        first = farther
+
+
+class Attack(NamedTuple):
+    """Share (n_interfaces,) of each face's length, and vertex (n_interfaces,) that it comes from."""
+
+    share: Floats
+    source: Ints
+
+
+def attacked(particle: Particle, wet_time: Floats, age: float, diffusivity: float) -> Attack:
+    """What electrolyte attacks of each face: all of a filled one, and sound boundaries ahead of it.
 
     Along sound grain boundaries the attack gets ahead of a wet vertex by sqrt(D t) in the time t that this
-    has been wet. Both ends of a face add up. The mesh does not change the exposed length. Basal planes and
+    has been wet. Both ends of a face add up. The mesh does not change the attacked length. Basal planes and
     the bond to a shell are no fast paths, as in moist gas: they are attacked where they are filled.
 
     Args:
@@ -75,10 +99,13 @@ def exposed_share(particle: Particle, wet_time: Floats, age: float, diffusivity:
         wet_time, age: s, as in `vertex_wet_time`.
         diffusivity: D along the boundaries, m2/s.
     """
-    ahead = attack_reach(particle, np.sqrt(diffusivity * vertex_wet_time(particle, wet_time, age)))
-    both = np.minimum(ahead[particle.interface_faces].sum(axis=1) / particle.interface_length, 1.0)
+    root = np.sqrt(diffusivity * vertex_wet_time(particle, wet_time, age))
+    reach, source = attack_reach(particle, root)
+    ends = reach[particle.interface_faces]
+    both = np.minimum(ends.sum(axis=1) / particle.interface_length, 1.0)
     sound = np.where(particle.interface_kind == GRAIN_BOUNDARY, both, 0.0)
-    return np.where(np.isfinite(wet_time), 1.0, sound)
+    stronger = particle.interface_faces[np.arange(len(ends)), ends.argmax(axis=1)]
+    return Attack(np.where(np.isfinite(wet_time), 1.0, sound), source[stronger])
 
 
 def wetted_sides(particle: Particle, wetted: Bools) -> Bools:

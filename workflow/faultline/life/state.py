@@ -340,12 +340,13 @@ def _state(ds: xr.Dataset) -> LifeState:
     }
     arrays = {part: {name: ds[f"{part}_{name}"].values for name in table} for part, table in PARTS.items()}
     cycle, ledger = int(ds["cycle"]), numbers["ledger"]
+    age = float(arrays["layers"].pop("age"))
     bonded, cracked = arrays["defects"]["bonded"].astype(bool), arrays["film"]["cracked"].astype(bool)
     return LifeState(
         cycle=cycle,
         **{name: ds[name].values for name in FIELDS},
         defects=Defects(**(arrays["defects"] | {"bonded": bonded})),
-        layers=Layers(**(arrays["layers"] | {"age": float(ds["layers_age"])}), cycles=cycle),
+        layers=Layers(**arrays["layers"], age=age, cycles=cycle),
         film=Film(**(arrays["film"] | {"cracked": cracked})),
         heat=HeatState(**arrays["heat"]),
         ledger=replace(ledger, unlimited=bool(ledger.unlimited)),
