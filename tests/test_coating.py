@@ -218,6 +218,24 @@ def test_a_coating_keeps_acid_off_the_surface_and_not_off_cracks() -> None:
     assert "coating_thickness" not in corrosion_dataset(particle, bare)
 
 
+def test_boundaries_attacked_from_a_coated_surface_get_what_acid_it_lets_through() -> None:
+    """A crack from below is bare, and what is ahead of it; the front from above comes through the coating."""
+    growth = replace(environment.GROWTH, boundary_diffusivity=1e-20)
+    particle = rectangle_particle((4e-6, 2e-6), (16, 8), grain_of=lambda p: p[:, 0] > 2e-6)
+    y = particle.interface_midpoint[:, 1]
+    (_, coated), (_, bare) = (
+        corroded(growth=growth, failed=y < 1e-6, coating=coating) for coating in (COATING, None)
+    )
+    assert_array_equal(coated.layers.attacked_share, bare.layers.attacked_share)
+    assert_array_equal(coated.corroded_depth[y < 1.2e-6], bare.corroded_depth[y < 1.2e-6])
+    passed = COATING.worn(fresh_film(1), 864000.0)[1]
+    top = y > 1.8e-6
+    expected = coated.layers.attacked_share[top] * growth.grow(np.zeros(1), passed)
+    assert 0 < coated.layers.attacked_share[top] < 1
+    assert_allclose(coated.corroded_depth[top], expected, rtol=1e-9)
+    assert coated.corroded_depth[top] < bare.corroded_depth[top] / 2
+
+
 def test_blocks_below_a_coating_add_up() -> None:
     _, once = corroded(20.0)
     _, first = corroded(10.0)

@@ -15,23 +15,27 @@ from faultline.interface import (
     Electrolyte,
     Interphase,
     advance,
+    attack_reach,
+    attacked,
     corrode,
     corrosion_dataset,
-    exposed_share,
     film_resistance,
     fresh_layers,
     layers_from_dataset,
     reacting_faces,
+    vertex_wet_time,
     weakened,
     wetted_interfaces,
     wetted_sides,
 )
 from faultline.materials import FARADAY
 from faultline.microstructure import CORE, SHELL, Particle, rectangle_particle
+from faultline.microstructure.particle import BASAL_PLANE
 from faultline.verification import environment
 
 GROWTH = replace(environment.GROWTH, residual_toughness=0.4)  # unlike the strength
 DAY = 86400.0
+SHORT = 50e-9**2 / (10 * DAY)  # diffusivity that reaches 50 nm in the days of a block
 
 
 class Oxide:
@@ -114,9 +118,11 @@ def test_metal_and_alkali_go_with_the_volume(particle):
 
 def test_tip_is_attacked_before_it_opens(particle):
     y = heights(particle)
-    result = block(particle, y < 1.1e-6)
+    slow = replace(GROWTH, boundary_diffusivity=SHORT)
+    result = block(particle, y < 1.1e-6, growth=slow)
     ahead = np.argsort(np.abs(y - 1.125e-6))[0]
-    depth, share = result.corroded_depth, GROWTH.boundary_reach / particle.interface_length[ahead]
+    depth, share = result.corroded_depth, 50e-9 / particle.interface_length[ahead]
+    assert_allclose(result.layers.attacked_share[ahead], share)
     assert_allclose(depth[ahead], share * depth[y < 1.0e-6].max(), rtol=1e-9)
     inside = (y > 1.3e-6) & (y < 1.7e-6)
     assert not depth[inside].any()
@@ -138,51 +144,134 @@ def boundary(faces: int) -> Particle:
 @pytest.mark.parametrize("days", [5.0, 200.0])  # before and after the embrittlement is complete
 def test_the_weakened_length_does_not_follow_the_mesh(days):
     """A crack of 1 um and what is ahead of it, in faces longer and shorter than the reach."""
-    lengths, depths = [], []
+    reach, lengths, depths = 1e-7, [], []
+    slow = replace(GROWTH, boundary_diffusivity=reach**2 / (days * DAY))
     for faces in (8, 16, 32, 128):
         one = boundary(faces)
-        result = block(one, heights(one) < 1e-6, days=days)
+        result = block(one, heights(one) < 1e-6, days=days, growth=slow)
         lost = (1 - result.strength_factor) / (1 - GROWTH.residual_strength)
         lengths.append(one.interface_length @ lost)
         depths.append(one.interface_length @ result.corroded_depth)
     attack = min(result.corroded_depth.max() / GROWTH.embrittlement_depth, 1.0)
-    expected = (1e-6 + 2 * GROWTH.boundary_reach) * attack  # ahead of the tip, and inwards from the far end
+    expected = (1e-6 + 2 * reach) * attack  # ahead of the tip, and inwards from the far end
     assert_allclose(lengths, expected, rtol=1e-9)
     assert_allclose(depths, depths[0], rtol=1e-9)
 
 
+def test_a_front_that_has_crossed_many_faces_does_not_follow_the_mesh():
+    """One local thickness for each face blurs the layer of those that the front is crossing, no more."""
+    slow, volumes, lengths = replace(GROWTH, boundary_diffusivity=2e-20), [], []
+    for faces in (8, 32, 128):
+        one = boundary(faces)
+        result = block(one, heights(one) < 1e-6, days=0.5, growth=slow, repeats=200)
+        assert_allclose(one.interface_length @ result.layers.attacked_share, 1e-6 + 2 * front(slow, 100))
+        volumes.append(one.interface_length @ result.corroded_depth)
+        lengths.append(one.interface_length @ (1 - result.strength_factor))
+    assert_allclose(volumes, volumes[-1], rtol=0.01)
+    assert_allclose(lengths, lengths[-1], rtol=0.02)
+
+
 def test_attack_ahead_never_covers_more_than_its_reach(particle):
-    """However long it goes on: the layer thickens, the share of the face stays."""
-    result = block(particle, heights(particle) < 1.1e-6, days=1e6)
-    share = exposed_share(particle, result.wetted, GROWTH.boundary_reach)
+    """However thick the layer becomes: it weakens the share of the face that is attacked."""
+    slow = replace(GROWTH, boundary_diffusivity=1e-26)
+    result = block(particle, heights(particle) < 1.1e-6, days=1e6, growth=slow)
+    share = result.layers.attacked_share
+    assert 0 < share[heights(particle) > 1.8e-6] < 1
     assert_allclose(1 - result.strength_factor, (1 - GROWTH.residual_strength) * share)
-    assert_allclose(weakened(particle, result.layers, GROWTH)[1], result.toughness_factor)
-    assert (weakened(particle, result.layers, None)[0] == 1).all()
+    assert_allclose(weakened(result.layers, slow)[1], result.toughness_factor)
+    assert (weakened(result.layers, None)[0] == 1).all()
 
 
 def test_the_reach_goes_on_over_faces_and_adds_up_from_both_ends(particle):
     y, size = heights(particle), particle.interface_length[0]
-    dry, outer = np.zeros(len(y), dtype=bool), (y < 0.2e-6) | (y > 1.8e-6)
+    dry, outer = np.full(len(y), np.nan), (y < 0.2e-6) | (y > 1.8e-6)
     for reach in (0.0, 0.1, 1.5):  # in faces
-        share = exposed_share(particle, dry, reach * size)
+        share = attacked(particle, dry, (reach * size) ** 2, 1.0).share
         assert_allclose(share[outer], min(reach, 1.0))
         assert_allclose(share.sum(), 2 * reach)
     for reach, expected in ((0.0, 0.0), (0.3, 0.6), (0.7, 1.0)):
-        share = exposed_share(particle, ~outer, reach * size)
+        time = (reach * size) ** 2
+        share = attacked(particle, np.where(outer, np.nan, time), time, 1.0).share
         assert_allclose(share[outer], expected, atol=1e-12)
         assert (share[~outer] == 1).all()
 
 
+@pytest.mark.parametrize("tip_days", [1.0, 5.0, 19.0])
+def test_of_sources_of_different_ages_the_farthest_reach_counts(particle, tip_days):
+    """A crack filled up to 0.5 um, its last face later than the surface; the far end goes on alone."""
+    y, size = heights(particle), particle.interface_length[0]
+    wet = np.where(y < 0.25e-6, 20.0, np.where(y < 0.5e-6, tip_days, np.nan)) * DAY
+    share = attacked(particle, wet, 20 * DAY, 2e-20).share
+    growth = replace(GROWTH, boundary_diffusivity=2e-20)
+    ahead = max(front(growth, tip_days), front(growth, 20) - 0.25e-6)
+    assert_allclose(share @ np.where(y < 1e-6, size, 0.0), 0.5e-6 + ahead)
+    assert_allclose(share @ np.where(y > 1e-6, size, 0.0), front(growth, 20))
+
+
+def front(growth, days: float) -> float:
+    """m, how far attack has come from where electrolyte has been for so long."""
+    return float(np.sqrt(growth.boundary_diffusivity * days * DAY))
+
+
+@given(st.lists(st.floats(0, 1e7), min_size=8, max_size=8), st.floats(0, 1e7))
+@settings(max_examples=30, deadline=None)
+def test_one_search_finds_what_a_search_from_every_wet_vertex_finds(times, age):
+    one = boundary(8)
+    wet = np.where(np.array(times) < 5e6, times, np.nan)
+    reach = np.sqrt(2e-20 * vertex_wet_time(one, wet, age))
+    y, on = one.vertices[:, 1], np.unique(one.interface_faces)
+    wet_on = on[np.isfinite(reach[on])]
+    expected = np.maximum(reach[wet_on] - np.abs(y[on, None] - y[wet_on]), 0).max(axis=1)
+    found, source = attack_reach(one, reach)
+    assert_allclose(found[on], expected, rtol=1e-9, atol=1e-18)
+    there = on[expected > 1e-15]
+    along = np.abs(y[there] - y[source[there]])
+    assert_allclose(reach[source[there]] - along, found[there], rtol=1e-9, atol=1e-18)
+
+
+def test_only_grain_boundaries_are_fast_paths(particle):
+    planes = replace(particle, interface_kind=np.full(particle.n_interfaces, BASAL_PLANE))
+    y = heights(particle)
+    result = block(planes, y < 1.1e-6)
+    assert np.array_equal(result.layers.attacked_share, (y < 1.1e-6).astype(float))
+    assert (block(particle, y < 1.1e-6).layers.attacked_share[y > 1.1e-6] > 0).all()
+
+
+def test_heat_speeds_the_front_up_as_it_does_the_rates(particle):
+    dry, slow = np.zeros(particle.n_interfaces, dtype=bool), replace(GROWTH, boundary_diffusivity=SHORT)
+    length = particle.interface_length
+    cold, warm = (block(particle, dry, growth=slow, temperature=t).layers for t in (298.15, 313.15))
+    factor = np.exp(50e3 / 8.314462618 * (1 / 298.15 - 1 / 313.15))
+    assert_allclose(length @ cold.attacked_share, 2 * 50e-9)
+    assert_allclose(length @ warm.attacked_share, 2 * 50e-9 * np.sqrt(factor))
+    mixed = block(particle, dry, growth=slow, days=10 * factor, earlier=warm).layers  # as long again, cold
+    assert_allclose(length @ mixed.attacked_share, 2 * 50e-9 * np.sqrt(2 * factor))
+
+
+@given(st.lists(st.floats(0, 0.3), min_size=1, max_size=8))
+@settings(max_examples=30, deadline=None)
+def test_a_front_that_goes_on_adds_no_layer_and_loses_none(steps):
+    """Without acid nothing grows; the front runs on all the same."""
+    one = boundary(16)
+    layers = block(one, heights(one) < 0.6e-6, growth=replace(GROWTH, boundary_diffusivity=SHORT)).layers
+    before, share = layers.corroded_depth.copy(), layers.attacked_share
+    for days in steps:
+        layers = block(one, heights(one) < 0.6e-6, days=days, hf=0.0, earlier=layers).layers
+        assert (layers.attacked_share >= share - 1e-12).all()
+        share = layers.attacked_share
+    assert_allclose(layers.corroded_depth, before, rtol=1e-9, atol=1e-24)
+
+
 def test_what_a_tip_has_lost_stays_when_its_face_fills(particle):
     """The layer of the exposed part spreads over the face: its volume goes on from where it was."""
-    y = heights(particle)
+    y, slow = heights(particle), replace(GROWTH, boundary_diffusivity=SHORT)
     tip = np.argsort(np.abs(y - 0.625e-6))[0]
-    first = block(particle, y < 0.6e-6, days=50)
-    just = block(particle, y < 0.7e-6, days=0.0, earlier=first.layers)
+    first = block(particle, y < 0.6e-6, days=50, growth=slow)
+    just = block(particle, y < 0.7e-6, days=0.0, growth=slow, earlier=first.layers)
     assert not first.wetted[tip] and just.wetted[tip]
     assert_allclose(just.corroded_depth, first.corroded_depth, rtol=1e-9)
-    later = block(particle, y < 0.7e-6, days=10, earlier=just.layers)
-    fresh = block(particle, y < 0.7e-6, days=10)
+    later = block(particle, y < 0.7e-6, days=10, growth=slow, earlier=just.layers)
+    fresh = block(particle, y < 0.7e-6, days=10, growth=slow)
     assert fresh.corroded_depth[tip] < later.corroded_depth[tip] < later.corroded_depth[y < 0.5e-6].min()
 
 
@@ -192,11 +281,13 @@ def test_blocks_add_up(particle):
     first = block(particle, failed, days=10)
     twice = block(particle, failed, days=10, earlier=first.layers)
     repeated = block(particle, failed, days=10, repeats=2)
-    assert_allclose(twice.corroded_depth, once.corroded_depth, rtol=1e-9)
+    assert_allclose(twice.corroded_depth[failed], once.corroded_depth[failed], rtol=1e-9)
     assert_allclose(twice.film_resistance, once.film_resistance, rtol=1e-9)
-    assert_allclose(twice.alkali_loss, once.alkali_loss)
-    assert_allclose(repeated.corroded_depth, once.corroded_depth, rtol=1e-12)
+    assert_allclose(twice.layers.attacked_share, once.layers.attacked_share)
+    assert np.array_equal(repeated.corroded_depth, twice.corroded_depth)
+    assert np.array_equal(repeated.layers.attacked_share, twice.layers.attacked_share)
     assert repeated.layers.cycles == twice.layers.cycles == 2
+    assert_allclose([repeated.layers.age, once.layers.age], 20 * DAY)
 
 
 def test_without_electrolyte_chemistry_nothing_grows(particle):
@@ -233,18 +324,18 @@ def test_dataset(particle):
 def test_layers_survive_the_file(particle):
     result = block(particle, heights(particle) < 1.1e-6)
     back = layers_from_dataset(corrosion_dataset(particle, result))
-    for name in ("corroded_depth", "surface_layer_thickness", "wetted_since"):
-        assert_allclose(getattr(back, name), getattr(result.layers, name))
-    assert back.cycles == 1
+    for name in ("corroded_depth", "surface_layer_thickness", "wet_time", "attacked_share"):
+        assert np.array_equal(getattr(back, name), getattr(result.layers, name), equal_nan=True)
+    assert (back.age, back.cycles) == (10 * DAY, 1)
 
 
 def test_many_cycles_at_once_do_not_drift(particle):
     """100 blocks of 10 cycles against one of 1000."""
     wetted = heights(particle) < 1.1e-6
-    once = advance(fresh_layers(particle), particle, GROWTH, wetted, DAY, 1000)
+    once = advance(fresh_layers(particle), particle, GROWTH, wetted, DAY, DAY, 1000)
     layers = fresh_layers(particle)
     for _ in range(100):
-        layers = advance(layers, particle, GROWTH, wetted, DAY, 10)
+        layers = advance(layers, particle, GROWTH, wetted, DAY, DAY, 10)
     assert_allclose(layers.corroded_depth, once.corroded_depth, rtol=1e-12)
     assert_allclose(layers.surface_layer_thickness, once.surface_layer_thickness, rtol=1e-12)
     assert layers.cycles == once.cycles == 1000
@@ -252,13 +343,14 @@ def test_many_cycles_at_once_do_not_drift(particle):
 
 def test_crack_that_opens_later_corrodes_from_then_and_stays_wet(particle):
     y = heights(particle)
-    first = block(particle, y < 0.6e-6)
-    second = block(particle, y < 1.1e-6, earlier=first.layers)
-    closed = block(particle, y < 1.1e-6, opening=0.0, earlier=second.layers)
+    slow = replace(GROWTH, boundary_diffusivity=SHORT)
+    first = block(particle, y < 0.6e-6, growth=slow)
+    second = block(particle, y < 1.1e-6, growth=slow, earlier=first.layers)
+    closed = block(particle, y < 1.1e-6, opening=0.0, growth=slow, earlier=second.layers)
     early, late = y < 0.6e-6, (y > 0.8e-6) & (y < 1.1e-6)
-    assert (second.layers.wetted_since[early] == 0).all()
-    assert (second.layers.wetted_since[late] == 1).all()
-    assert np.isnan(second.layers.wetted_since[y > 1.2e-6]).all()
+    assert (second.layers.wet_time[early] == 20 * DAY).all()
+    assert (second.layers.wet_time[late] == 10 * DAY).all()
+    assert np.isnan(second.layers.wet_time[y > 1.2e-6]).all()
     assert second.corroded_depth[early].min() > second.corroded_depth[late].max()
     assert np.array_equal(closed.wetted, second.wetted)
     assert (closed.corroded_depth[late] > second.corroded_depth[late]).all()
@@ -362,5 +454,9 @@ def test_each_property_of_the_interphase_counts(particle):
 
 
 def test_closed_forms_of_the_verification_table():
-    rows = [*environment.linear_parabolic(), *environment.oxygen_release()]
+    rows = [
+        *environment.linear_parabolic(),
+        *environment.along_a_boundary(),
+        *environment.oxygen_release(),
+    ]
     assert [row for row in rows if row.verdict != "pass"] == []

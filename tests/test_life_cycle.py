@@ -61,8 +61,12 @@ def test_damage_and_wet_faces_and_layers_never_go_back(case: str) -> None:
     assert states[-1].damage.mean() > states[1].damage.mean()
     assert grows(state.layers.wetted for state in states)
     assert states[1].layers.wetted.any() and not states[1].layers.wetted.all()
-    since = np.array([state.layers.wetted_since for state in states[1:]])
-    assert np.all(since == since[-1], where=np.isfinite(since))  # once wet, wet since the same cycle
+    wet = np.array([np.nan_to_num(state.layers.wet_time) for state in states])
+    age, stayed = np.array([state.layers.age for state in states]), wet[:-1] > 0
+    passed = np.broadcast_to(np.diff(age)[:, None], stayed.shape)
+    assert np.all(np.diff(age) > 0)  # once wet, wet for as long as the cell goes on
+    assert_allclose(np.diff(wet, axis=0)[stayed], passed[stayed], rtol=1e-12)
+    assert grows(state.layers.attacked_share for state in states)
     surface = [state.layers.surface_layer_thickness.min() for state in states]
     depth = np.array([state.layers.corroded_depth for state in states])
     assert np.all(np.diff(surface) > 0)
@@ -95,7 +99,7 @@ def test_corrosion_weakens_and_without_weakening_leaves_strength_but_grows_layer
     assert others[-1].layers.surface_layer_thickness.min() > 0
     assert others[-1].layers.corroded_depth.max() > 0
     assert_array_equal(states[1].defects.dislocation_density, others[1].defects.dislocation_density)
-    share, _ = weakened(weak.particle, states[-1].layers, weak.growth)
+    share, _ = weakened(states[-1].layers, weak.growth)
     assert share.min() < 1
     uncovered = replace(others[-1], layers=fresh_layers(strong.particle))
     assert_array_equal(strength(strong, others[-1]), strength(strong, uncovered))

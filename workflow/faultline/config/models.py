@@ -787,7 +787,9 @@ class ElectrolyteCorrosionSettings(Settings):
     voltage_scale: Sourced[q.PositiveVoltage] = Field(
         description="Voltage step that multiplies the rates by e."
     )
-    activation_energy: Sourced[q.MolarEnergy] = Field(description="Activation energy of the rates.")
+    activation_energy: Sourced[q.MolarEnergy] = Field(
+        description="Activation energy of the rates and of diffusion along boundaries; all hold at 25 degC."
+    )
     layer_diffusivity: Sourced[q.Diffusivity] = Field(description="Alkali diffusivity in the layer.")
     transition_metal_loss: Sourced[q.Fraction] = Field(
         description="Share of the layer's transition metal that dissolves."
@@ -796,8 +798,8 @@ class ElectrolyteCorrosionSettings(Settings):
     embrittlement_depth: Sourced[q.Length] = Field(
         description="Layer thickness at which the weakening is complete."
     )
-    boundary_reach: Sourced[q.Length] = Field(
-        description="Length over which the attack gets ahead of the electrolyte along sound interfaces."
+    boundary_diffusivity: Sourced[q.Diffusivity] = Field(
+        description="Interdiffusion along grain boundaries: how far the attack gets ahead of the electrolyte."
     )
     residual_strength: Sourced[q.Fraction] = Field(
         description="Strength left on a fully corroded facet, as a factor."

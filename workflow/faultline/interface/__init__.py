@@ -6,6 +6,7 @@ from faultline.interface.corrosion import (
     Growth,
     Layers,
     advance,
+    aged,
     corrode,
     corrosion_dataset,
     film_resistance,
@@ -16,14 +17,17 @@ from faultline.interface.corrosion import (
 )
 from faultline.interface.electrolyte import Electrolyte, Interphase
 from faultline.interface.wetting import (
-    exposed_share,
+    Attack,
+    attack_reach,
+    attacked,
     reacting_faces,
+    vertex_wet_time,
     wetted_interfaces,
     wetted_sides,
-    wetted_vertices,
 )
 
 __all__ = [
+    "Attack",
     "Coating",
     "Corrosion",
     "Electrolyte",
@@ -32,17 +36,19 @@ __all__ = [
     "Interphase",
     "Layers",
     "advance",
+    "aged",
+    "attack_reach",
+    "attacked",
     "corrode",
     "corrosion_dataset",
-    "exposed_share",
     "film_resistance",
     "fresh_film",
     "fresh_layers",
     "layers_from_dataset",
     "reacting_faces",
     "reconstructed_share",
+    "vertex_wet_time",
     "weakened",
     "wetted_interfaces",
     "wetted_sides",
-    "wetted_vertices",
 ]

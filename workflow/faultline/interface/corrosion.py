@@ -8,10 +8,15 @@ the reaction goes, later as fast as the reactants come through it,
 with k the linear and B the parabolic rate at the reference, and g t integrated over the history. The left
 side adds up over cycles, so that a life may be cut into blocks anywhere.
 
-Sound interfaces are attacked a little ahead of the electrolyte, over a length that is a constant of the
-material and not of the mesh (`exposed_share`). Depths are means over a face, so that volumes add up.
+Sound grain boundaries are attacked ahead of the electrolyte, by sqrt(D_b t) after a time t beside it, with
+D_b = D_b,ref exp(-Ea/R (1/T - 1/T_ref)) as in moist gas (`attacked`). Depths are means over a face, so
+that volumes add up. A face has one local thickness: as more of it is attacked, the volume of its layer
+spreads over that, and none comes or goes. In truth what was attacked last bears the thinnest layer, so that
+the weakening of a face that the front is crossing is even and not graded.
 
-A crack that opens within a block counts as wet for the whole block.
+A crack that opens within a cycle counts as wet for the whole cycle, and what the front reaches in it as
+attacked for the whole cycle: of first order in the length of a cycle. Where a front comes from a coated
+surface, the layer behind it gets as much acid as the coating lets through there.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -25,7 +30,7 @@ from faultline.config.models import ElectrolyteCorrosionSettings
 from faultline.dataset import ugrid
 from faultline.interface.coating import Coating, Film, fresh_film
 from faultline.interface.electrolyte import PLAIN, REFERENCE_TEMPERATURE, Interphase
-from faultline.interface.wetting import exposed_share, wetted_interfaces, wetted_sides
+from faultline.interface.wetting import attacked, wetted_interfaces, wetted_sides
 from faultline.materials import FARADAY, Material
 from faultline.microstructure import Particle
 
@@ -46,7 +51,7 @@ class Growth:
     transition_metal_loss: float
     alkali_loss: float
     embrittlement_depth: float
-    boundary_reach: float
+    boundary_diffusivity: float
     residual_strength: float
     residual_toughness: float
 
@@ -66,9 +71,13 @@ class Growth:
 
     def effective_time(self, time: Array, voltage: Array, hf: Array | float, temperature: float) -> float:
         """Time (s) at reference conditions equal to a history (n,) of s, V and mol/m3; trapezoidal rule."""
-        heat = np.exp(-self.activation_energy / GAS_CONSTANT * (1 / temperature - 1 / REFERENCE_TEMPERATURE))
         drive = np.exp((np.asarray(voltage) - self.reference_voltage) / self.voltage_scale)
-        return float(heat * np.trapezoid(hf / self.reference_hf * drive, time))
+        return self.heat_factor(temperature) * float(np.trapezoid(hf / self.reference_hf * drive, time))
+
+    def heat_factor(self, temperature: float) -> float:
+        """By how much all is faster at a temperature (K) than at 25 degC."""
+        away = 1 / temperature - 1 / REFERENCE_TEMPERATURE
+        return float(np.exp(-self.activation_energy / GAS_CONSTANT * away))
 
     def grow(self, thickness: Array, effective_time: Array | float) -> Array:
         """Thickness (n,) after more time; L^2 / B + L / k rises by the effective time from where it was."""
@@ -93,25 +102,32 @@ class Layers:
     Attributes:
         corroded_depth: (n_interfaces,) layer on each side of the face, mean over its length, m.
         surface_layer_thickness: (n_surface,) m.
-        wetted_since: (n_interfaces,) cycles done when electrolyte came, NaN where none is.
+        wet_time: (n_interfaces,) s since electrolyte came, NaN where none is.
+        attacked_share: (n_interfaces,) of each face's length, from `attacked`.
+        age: s since the outer surface became wet, before the first cycle.
         cycles: done so far.
+
+    Both times count diffusion along boundaries: a second at another temperature is as many at 25 degC as
+    `Growth.heat_factor` says.
     """
 
     corroded_depth: Array
     surface_layer_thickness: Array
-    wetted_since: Array
+    wet_time: Array
+    attacked_share: Array
+    age: float = 0.0
     cycles: int = 0
 
     @property
     def wetted(self) -> NDArray[np.bool_]:
         """(n_interfaces,) filled with electrolyte; what has been filled stays so when the crack closes."""
-        return np.isfinite(self.wetted_since)
+        return np.isfinite(self.wet_time)
 
 
 def fresh_layers(particle: Particle) -> Layers:
     """No layers, no cracks."""
     n = particle.n_interfaces
-    return Layers(np.zeros(n), np.zeros(particle.n_surface), np.full(n, np.nan))
+    return Layers(np.zeros(n), np.zeros(particle.n_surface), np.full(n, np.nan), np.zeros(n))
 
 
 def advance(
@@ -120,6 +136,7 @@ def advance(
     growth: Growth | None,
     wetted: NDArray[np.bool_],
     cycle_time: float,
+    duration: float,
     cycles: int = 1,
     surface_time: Array | None = None,
 ) -> Layers:
@@ -131,24 +148,58 @@ def advance(
         growth: rates; None where nothing grows.
         wetted: (n_interfaces,) filled now; what was filled before stays so.
         cycle_time: time at the reference that one cycle is worth (`Growth.effective_time`), s.
+        duration: of one cycle, s at 25 degC as in `Layers`.
         cycles: how many.
-        surface_time: (n_surface,) s, what all cycles are worth on a coated surface; by default the same.
+        surface_time: (n_surface,) s, what all cycles are worth on a coated surface, and along the boundaries
+            that are attacked from there; by default the same.
     """
-    since = np.where(wetted & ~layers.wetted, float(layers.cycles), layers.wetted_since)
-    after = replace(layers, wetted_since=since, cycles=layers.cycles + cycles)
+    after = replace(layers, wet_time=np.where(wetted & ~layers.wetted, 0.0, layers.wet_time))
+    on_surface = np.full(particle.n_surface, cycles * cycle_time) if surface_time is None else surface_time
+    for _ in range(cycles):
+        after = _one_cycle(after, particle, growth, cycle_time, duration, on_surface / cycles)
     if growth is None:
         return after
-    # the layer grows where the face is exposed; when that part becomes larger, its volume spreads over it
-    share = exposed_share(particle, after.wetted, growth.boundary_reach)
-    local = layers.corroded_depth / np.where(share > 0, share, 1.0)
-    passed = cycles * cycle_time
-    return replace(
-        after,
-        corroded_depth=share * growth.grow(local, passed),
-        surface_layer_thickness=growth.grow(
-            layers.surface_layer_thickness, passed if surface_time is None else surface_time
-        ),
-    )
+    return replace(after, surface_layer_thickness=growth.grow(layers.surface_layer_thickness, on_surface))
+
+
+def _one_cycle(
+    layers: Layers,
+    particle: Particle,
+    growth: Growth | None,
+    cycle_time: float,
+    duration: float,
+    surface_time: Array,
+) -> Layers:
+    """The layers on the faces after one cycle; those on the surface as they were."""
+    wet_time, age = layers.wet_time + duration, layers.age + duration
+    after = replace(layers, wet_time=wet_time, age=age, cycles=layers.cycles + 1)
+    if growth is None:
+        return after
+    found = attacked(particle, wet_time, age, growth.boundary_diffusivity)
+    at_source = _acid_at_vertices(particle, after.wetted, cycle_time, surface_time)[found.source]
+    # the layer grows where the face is attacked; when that part becomes larger, its volume spreads over it
+    local = layers.corroded_depth / np.where(found.share > 0, found.share, 1.0)
+    grown = growth.grow(local, np.where(after.wetted, cycle_time, at_source))
+    return replace(after, attacked_share=found.share, corroded_depth=found.share * grown)
+
+
+def _acid_at_vertices(
+    particle: Particle, wetted: NDArray[np.bool_], cycle_time: float, surface_time: Array
+) -> Array:
+    """(n_vertices,) what a cycle is worth there, s, on cracks and on the surface; 0 where it is dry."""
+    worth = np.zeros(particle.n_vertices)
+    np.maximum.at(worth, particle.surface_faces.ravel(), np.repeat(surface_time, 2))
+    worth[particle.interface_faces[wetted].ravel()] = cycle_time
+    return worth
+
+
+def aged(layers: Layers, particle: Particle, growth: Growth | None, wet_time: Array, age: float) -> Layers:
+    """The same layers beside electrolyte for other times (see `Layers`), and the share that these attack."""
+    after = replace(layers, wet_time=wet_time, age=age)
+    if growth is None:
+        return after
+    share = attacked(particle, wet_time, age, growth.boundary_diffusivity).share
+    return replace(after, attacked_share=share)
 
 
 @dataclass(frozen=True)
@@ -161,7 +212,7 @@ class Corrosion:
         wetted_sides: (n_interfaces, 2) minus and plus sides that react with it (oxide, not shell).
         interface_resistance: (n_interfaces,) of the layer on one side, ohm m2.
         corroded_depth: (n_interfaces,) layer on each side of the face, m, mean over its length: a
-            tip has it on a share of the face ahead.
+            front has it on a share of the faces that it crosses.
         surface_layer_thickness: (n_surface,) m; film_resistance: (n_surface,) ohm m2, earlier layers
             included.
         strength_factor, toughness_factor: (n_interfaces,) against the state before this corrosion.
@@ -232,11 +283,14 @@ def corrode(
     below = None
     if coating is not None:
         film, below = coating.worn(film or fresh_film(particle.n_surface), passed * repeats)
-    layers = advance(before, particle, behind, filled, passed / cycles, cycles * repeats, below)
+    lasted = float(time[-1] - time[0]) * (behind.heat_factor(temperature) if behind else 1.0)
+    layers = advance(
+        before, particle, behind, filled, passed / cycles, lasted / cycles, cycles * repeats, below
+    )
     depth, surface, wetted = layers.corroded_depth, layers.surface_layer_thickness, layers.wetted
     sides = wetted_sides(particle, wetted)
     share = reconstructed_share(particle, layers)
-    strength, toughness = weakened(particle, layers, behind)
+    strength, toughness = weakened(layers, behind)
     of_surface, of_cracks = (
         _resistance(part, behind, material, temperature, cei) for part in (surface, depth)
     )
@@ -278,13 +332,11 @@ def film_resistance(thickness: Array, growth: Growth, alkali: float, temperature
     return thickness * GAS_CONSTANT * temperature / (FARADAY**2 * growth.layer_diffusivity * concentration)
 
 
-def weakened(particle: Particle, layers: Layers, growth: Growth | None) -> tuple[Array, Array]:
+def weakened(layers: Layers, growth: Growth | None) -> tuple[Array, Array]:
     """(n_interfaces,) strength and toughness that layers leave to the faces, over those without layers."""
     if growth is None:
         return np.ones_like(layers.corroded_depth), np.ones_like(layers.corroded_depth)
-    attack = growth.attack(
-        layers.corroded_depth, exposed_share(particle, layers.wetted, growth.boundary_reach)
-    )
+    attack = growth.attack(layers.corroded_depth, layers.attacked_share)
     return 1 - (1 - growth.residual_strength) * attack, 1 - (1 - growth.residual_toughness) * attack
 
 
@@ -306,7 +358,8 @@ def corrosion_dataset(particle: Particle, corrosion: Corrosion, coating: Coating
             "reconstructed layer on each side of the face, mean over its length",
             "m",
         ),
-        "wetted_since": ("interface", c.layers.wetted_since, "cycles done when electrolyte came", "1"),
+        "wet_time": ("interface", c.layers.wet_time, "time since electrolyte came, as at 25 degC", "s"),
+        "attacked_share": ("interface", c.layers.attacked_share, "share of the face that is attacked", "1"),
         "interface_resistance": (
             "interface",
             c.interface_resistance,
@@ -341,6 +394,7 @@ def corrosion_dataset(particle: Particle, corrosion: Corrosion, coating: Coating
     ds["wetted_sides"] = (("interface", "side"), c.wetted_sides, words)
     return ds.assign_attrs(
         cycles=c.layers.cycles,
+        age=c.layers.age,
         wetted_length=c.wetted_length,
         reaction_length=c.reaction_length,
         transition_metal_loss=c.transition_metal_loss,
@@ -353,6 +407,8 @@ def layers_from_dataset(ds: xr.Dataset) -> Layers:
     return Layers(
         ds["corroded_depth"].values,
         ds["surface_layer_thickness"].values,
-        ds["wetted_since"].values,
+        ds["wet_time"].values,
+        ds["attacked_share"].values,
+        float(ds.attrs["age"]),
         int(ds.attrs["cycles"]),
     )

@@ -171,7 +171,7 @@ class LifeCycle:
     def _evolution(self, model: ParticleModel, state: LifeState) -> CrackEvolution:
         """Cracks that go on from the state, in interfaces as corrosion has left them."""
         inputs = dict(self.inputs) | {"defects": defects_dataset(self.particle, state.defects)}
-        left = weakened(self.particle, state.layers, self.growth if self.settings.life.weakening else None)
+        left = weakened(state.layers, self.growth if self.settings.life.weakening else None)
         law = cohesive_properties(model, inputs, self.settings.cracks, left)
         evolution = CrackEvolution(self.intact.fracture.with_interfaces(law), self.intact.glide)
         strain = model.eigenstrain(state.site_fraction) if state.cycle else np.zeros_like(model.rest_strain)

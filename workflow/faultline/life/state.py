@@ -23,7 +23,7 @@ from faultline.defects.files import FIELDS as DEFECT_FIELDS
 from faultline.defects.generate import Defects
 from faultline.errors import AGAIN, UserError
 from faultline.interface.coating import Coating, Film, fresh_film
-from faultline.interface.corrosion import Growth, Layers, fresh_layers
+from faultline.interface.corrosion import Growth, Layers, aged, fresh_layers
 from faultline.life.capacity import AlkaliLedger, CycleOutcome
 from faultline.life.jumping import POINT_ERROR, Milestone, SlowVariable
 from faultline.materials.heat import HeatState, fresh
@@ -51,7 +51,9 @@ PARTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {  # the same of
             "reconstructed layer on each side of the face, mean over its length",
         ),
         "surface_layer_thickness": (("surface",), "m", "reconstructed layer on the surface"),
-        "wetted_since": (("interface",), "1", "cycles done when electrolyte came"),
+        "wet_time": (("interface",), "s", "time since electrolyte came, as at 25 degC"),
+        "attacked_share": (("interface",), "1", "share of the face that is attacked"),
+        "age": ((), "s", "time since the outer surface became wet, as at 25 degC"),
     },
     "film": {
         "acid_time": (("surface",), "s", "time at the reference of acid on the coating"),
@@ -64,7 +66,7 @@ PARTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {  # the same of
 }
 NUMBERS = {"ledger": AlkaliLedger, "outcome": CycleOutcome}  # parts of single numbers
 # of slow variables, in the last simulated cycle; flat
-GAIN_UNITS = {"damage": "1", "layer_age": "s", "acid_time": "s"}
+GAIN_UNITS = {"damage": "1", "wet_time": "s", "layer_age": "s", "acid_time": "s"}
 COUNTERS = ("stride", "jumped", "rejected", "error")
 
 
@@ -204,7 +206,7 @@ class JumpBounds:
 def slow_variables(
     particle: Particle, growth: Growth | None, bounds: JumpBounds, coating: Coating | None = None
 ) -> list[SlowVariable[LifeState]]:
-    """Damage of every point, and the age of the layer on every face where there is one to grow.
+    """Damage of every point, for how long each face is wet, and the age of its layer where there is one.
 
     `growth` is that behind the film of the electrolyte (`Growth.behind`). A coating adds the time of acid on
     it, which every cycle gains alike; its bounds are those of the damage, of the share that is used up.
@@ -223,8 +225,9 @@ def slow_variables(
         upper=1.0,
         point_error=bounds.point_error,
     )
+    waiting = _wet_time(particle, growth)
     if growth is None:
-        return [damage]
+        return [damage, waiting]
     grown = growth
     n = particle.n_interfaces
     length = np.concatenate([particle.interface_length, particle.surface_length])
@@ -250,7 +253,32 @@ def slow_variables(
         weight=length / length.sum(),
         measure=thickness,
     )
-    return [damage, layer] if coating is None else [damage, layer, _wear(particle, coating, bounds)]
+    worn = [] if coating is None else [_wear(particle, coating, bounds)]
+    return [damage, waiting, layer, *worn]
+
+
+def _wet_time(particle: Particle, growth: Growth | None) -> SlowVariable[LifeState]:
+    """Time of every face, and last of the surface, beside electrolyte; a clock bounds no jump.
+
+    A face that became wet in a jump counts as wet from its middle on.
+    """
+    n = particle.n_interfaces
+
+    def times(state: LifeState) -> Floats:
+        return np.append(np.nan_to_num(state.layers.wet_time), state.layers.age)
+
+    def with_times(state: LifeState, values: Floats) -> LifeState:
+        wet = np.where(state.layers.wetted, values[:n], np.nan)
+        return replace(state, layers=aged(state.layers, particle, growth, wet, float(values[n])))
+
+    return SlowVariable(
+        "wet_time",
+        read=times,
+        write=with_times,
+        largest_step=np.inf,
+        tolerance=np.inf,
+        weight=np.full(n + 1, 1 / (n + 1)),
+    )
 
 
 def _wear(particle: Particle, coating: Coating, bounds: JumpBounds) -> SlowVariable[LifeState]:
@@ -312,12 +340,13 @@ def _state(ds: xr.Dataset) -> LifeState:
     }
     arrays = {part: {name: ds[f"{part}_{name}"].values for name in table} for part, table in PARTS.items()}
     cycle, ledger = int(ds["cycle"]), numbers["ledger"]
+    age = float(arrays["layers"].pop("age"))
     bonded, cracked = arrays["defects"]["bonded"].astype(bool), arrays["film"]["cracked"].astype(bool)
     return LifeState(
         cycle=cycle,
         **{name: ds[name].values for name in FIELDS},
         defects=Defects(**(arrays["defects"] | {"bonded": bonded})),
-        layers=Layers(**arrays["layers"], cycles=cycle),
+        layers=Layers(**arrays["layers"], age=age, cycles=cycle),
         film=Film(**(arrays["film"] | {"cracked": cracked})),
         heat=HeatState(**arrays["heat"]),
         ledger=replace(ledger, unlimited=bool(ledger.unlimited)),

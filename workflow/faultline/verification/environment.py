@@ -16,7 +16,7 @@ from faultline.exposure.column import GROWTH as RATIO
 from faultline.interface import Growth, advance, fresh_layers
 from faultline.materials import VoltageCurve, heat
 from faultline.materials.heat import Heat
-from faultline.microstructure import rectangle_particle
+from faultline.microstructure import Particle, rectangle_particle
 from faultline.verification.rows import Row, check, order_row
 
 Array = NDArray[np.float64]
@@ -62,7 +62,7 @@ GROWTH = Growth(
     transition_metal_loss=0.1,
     alkali_loss=0.8,
     embrittlement_depth=5e-9,
-    boundary_reach=50e-9,
+    boundary_diffusivity=2e-18,
     residual_strength=0.5,
     residual_toughness=0.5,
 )
@@ -185,14 +185,49 @@ def fipy_uptake(column: Column, surface: float, time: float, steps: int = 120) -
     return float(column.amount(np.asarray(proton.value)))
 
 
-def linear_parabolic() -> list[Row]:
-    """The layer on a wetted face against its differential equation over a charge, and block by block."""
-    particle = rectangle_particle(
-        (2e-6, 2e-6),
-        (4, 4),
+def one_boundary(length: float, faces: int) -> Particle:
+    """Two grains and a straight boundary between them, from surface to surface, in so many faces."""
+    return rectangle_particle(
+        (2e-6, length),
+        (2, faces),
         grain_of=lambda p: (p[:, 0] > 1e-6).astype(int),
         orientation=np.stack([np.eye(3)] * 2),
     )
+
+
+def along_a_boundary() -> list[Row]:
+    """Attack of a sound boundary of 8 um from both of its ends, in faces longer and shorter than it goes.
+
+    In linear growth the layer is as thick as its age, and its volume from either end is
+    k int sqrt(D t) dt = 2/3 k sqrt(D) t^(3/2).
+    """
+    linear, time = replace(GROWTH, parabolic_rate=1e-10), 20 * DAY
+    length = 2 * np.sqrt(GROWTH.boundary_diffusivity * time)
+    volume = 2 / 3 * length * GROWTH.linear_rate * time
+
+    def left(faces: int, cycles: int) -> tuple[float, float]:
+        particle = one_boundary(8e-6, faces)
+        none = np.zeros(particle.n_interfaces, dtype=bool)
+        part = time / cycles
+        layers = advance(fresh_layers(particle), particle, linear, none, part, part, cycles)
+        at = particle.interface_length
+        return float(at @ layers.attacked_share), float(at @ layers.corroded_depth)
+
+    rows, name = [], "sound boundary, 20 d beside electrolyte"
+    for faces in (4, 20, 200):
+        attacked, reacted = left(faces, 400)
+        what = f"{faces} faces"
+        rows.append(check(name, f"attacked length in {what} (m), 2 sqrt(D t)", attacked, length, 1e-9))
+        rows.append(check(name, f"volume of its layer in {what} (m2)", reacted, volume, 5e-3))
+    counts = (25, 50, 100)
+    errors = [abs(left(20, count)[1] / volume - 1) for count in counts]
+    rows.append(order_row(name, "volume, in the length of a cycle", [1 / n for n in counts], errors, 1.0))
+    return rows
+
+
+def linear_parabolic() -> list[Row]:
+    """The layer on a wetted face against its differential equation over a charge, and block by block."""
+    particle = one_boundary(2e-6, 4)
     wetted = np.ones(particle.n_interfaces, dtype=bool)
     time = np.linspace(0, DAY, 401)
     voltage = 4.0 + 0.3 * np.sin(2 * np.pi * time / DAY)
@@ -204,11 +239,11 @@ def linear_parabolic() -> list[Row]:
         return drive / (2 * thickness / GROWTH.parabolic_rate + 1 / GROWTH.linear_rate)
 
     solved = solve_ivp(speed, (0, 10 * DAY), [0.0], rtol=1e-9, atol=1e-18, max_step=DAY / 20).y[0, -1]
-    ten = advance(fresh_layers(particle), particle, GROWTH, wetted, worth, 10).corroded_depth.max()
-    once = advance(fresh_layers(particle), particle, GROWTH, wetted, worth, cycles).corroded_depth.max()
+    ten = advance(fresh_layers(particle), particle, GROWTH, wetted, worth, DAY, 10).corroded_depth.max()
+    once = advance(fresh_layers(particle), particle, GROWTH, wetted, worth, DAY, cycles).corroded_depth.max()
     layers = fresh_layers(particle)
     for _ in range(cycles):
-        layers = advance(layers, particle, GROWTH, wetted, worth)
+        layers = advance(layers, particle, GROWTH, wetted, worth, DAY)
     early, late = GROWTH.grow(np.zeros(1), 1.0)[0], GROWTH.grow(np.zeros(1), 1e13)[0]
     name = "reconstructed layer"
     return [
@@ -258,5 +293,6 @@ PROBLEMS = {
     "reversibility": reversibility,
     "growing layer": growing_layer,
     "linear-parabolic growth": linear_parabolic,
+    "attack along a boundary": along_a_boundary,
     "oxygen release": oxygen_release,
 }
