@@ -298,6 +298,7 @@ def texts(figure):
 
 def test_the_figure_shows_every_variable_with_its_ends():
     figure = plots.effect_panels(result_of(made_runs(EFFECTS)))
+    figure.canvas.draw()  # places that cannot be found show here only
     found = texts(figure)
     assert all(f"TITLE VARIABLE-{k} 2 h at 30 % → 48 h at 80 %" in found for k in range(3))
     assert found.count("not connected in the model") == len(RESPONSES)
@@ -308,6 +309,7 @@ def test_the_figure_shows_every_variable_with_its_ends():
 
 def test_a_figure_without_a_complete_seed_says_so():
     figure = plots.effect_panels(result_of(made_runs(EFFECTS[:2], failed=[(0, 0, 0), (1, 1, 1)])))
+    figure.canvas.draw()  # places that cannot be found show here only
     assert "no seed is complete" in texts(figure)
     plt.close(figure)
 

@@ -126,7 +126,12 @@ def _effects(ax: Axes, result: RankingResult, response: str, order: Sequence[str
         points = seeds[:, column(name)]
         ax.plot(points, np.full(len(points), place), "o", color="0.35", markersize=3, alpha=0.7, zorder=2)
         label = ax.annotate(
-            f"{row['rank']}.", (1.0, place), ("axes fraction", "data"), ha="right", va="center", fontsize=9
+            f"{row['rank']}.",
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="center",
+            fontsize=9,
         )
         label.set_color("0.1" if row["rank_probability"] >= SECURE else QUIET)
     ax.axvline(0, color="0.3", linewidth=0.8)
