@@ -323,7 +323,7 @@ def _in_order(x: Array, v: Array, full: float) -> tuple[Array, Array]:
 
 
 def _without_twins(x: Array, v: Array) -> tuple[Array, Array]:
-    """The table without rows that say the same as the one before: a flat step beside a steep one stalls Newton."""
+    """The table without rows that repeat the one before: a flat step beside a steep one stalls Newton."""
     twin = (np.diff(x) < 10 * LEAST_STEP) & (-np.diff(v) < SAME_VOLTAGE)
     kept = np.r_[True, ~twin[:-1], True]
     return x[kept], v[kept]
