@@ -98,6 +98,7 @@ class FeedbackShare:
         share, share_spread: mean and standard deviation of the shares; NaN where no damage grew.
         spread: largest standard deviation of growth with, growth without and their difference.
         n: paired seeds.
+        more: those of them in which damage grew more with the feedback.
         failed: runs of either side that ended without a value.
         verdict: of `judge`, for "damage grows more with the feedback".
     """
@@ -110,6 +111,7 @@ class FeedbackShare:
     share_spread: float
     spread: float
     n: int
+    more: int
     failed: int
     verdict: str
 
@@ -143,6 +145,7 @@ def feedback_share(
         share_spread=float(shares.std(ddof=1)),
         spread=spread,
         n=effect.n,
+        more=int((difference > 0).sum()),
         failed=failed,
         verdict=judge(effect.size, spread, "greater", effect.n, failed),
     )

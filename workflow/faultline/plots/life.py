@@ -545,7 +545,8 @@ def _verdict_words(found: FeedbackShare) -> str:
     if found.verdict == DOES_NOT_HOLD:
         return f"**Does not hold**: damage grows less with it, by {difference} at a spread of {spread}."
     return (
-        f"**Within the spread**: the difference of {difference} cannot be told from the spread of {spread}."
+        f"**Within the spread**: the mean difference of {difference} is below the spread of {spread}. "
+        f"Damage grows more with the feedback in {found.more} of {found.n} seeds, twin by twin."
     )
 
 
