@@ -3,10 +3,10 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -56,6 +56,7 @@ from faultline.config.tree import KeyPath, Origin, Problems, Tree, merge, neares
 from faultline.config.validation import model_of, quantity_of, validate
 from faultline.quantities import Quantity
 
+T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _SWEEP_HINT = "expected: a dotted key and a list of values, `cracks.viscosity: [1e13 Pa/m, 2e13 Pa/m]`"
 _NOT_INHERITED = ("title", "comment", "sweep", "extends", "strategy", "measured")
@@ -112,7 +113,7 @@ class _Loader:
     root: Path
     problems: Problems
     files: dict[str, Tree | None] = field(default_factory=dict)
-    names: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    names: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     resolved: dict[int, Case | None] = field(default_factory=dict)
 
     def study(self, path: Path) -> Study | None:
@@ -141,9 +142,8 @@ class _Loader:
             return None
         self._check_comparisons(settings, tree)
         self._check_statistics(settings, cases)
-        thresholds, dislocations = self._thresholds(settings, tree), self._dislocations(settings, tree)
-        gases, rankings = self._gas_studies(settings, tree), self._rankings(settings, tree)
-        catalogue, sensitivities = self._catalogue(settings, tree), self._sensitivities(settings, tree)
+        dislocations = self._each("dislocations", tree, self._dislocation_study)
+        catalogue = self._catalogue(settings, tree)
         claims = self._claims(settings, tree, cases, dislocations, catalogue)
         return Study(
             settings,
@@ -151,12 +151,12 @@ class _Loader:
             self.root,
             tuple(cases),
             claims,
-            thresholds,
+            self._each("thresholds", tree, self._threshold),
             dislocations,
-            gases,
-            rankings,
+            self._each("gases", tree, self._gas_study),
+            self._each("rankings", tree, self._ranking),
             catalogue,
-            sensitivities,
+            self._each("sensitivity", tree, self._sensitivity),
         )
 
     # ---- files
@@ -178,12 +178,14 @@ class _Loader:
             return None
         return self._file(f"config/{folder}/{name}{suffix}")
 
-    def _names(self, folder: str, suffix: str) -> list[str]:
+    def _names(self, folder: str, suffix: str) -> tuple[str, ...]:
         """Names in a folder below config/, read once: hundreds of cases ask for them."""
         if (folder, suffix) not in self.names:
             base = self.root / "config" / folder
             files = base.glob(f"*{suffix}")
-            self.names[folder, suffix] = [f.relative_to(base).as_posix().removesuffix(suffix) for f in files]
+            self.names[folder, suffix] = tuple(
+                f.relative_to(base).as_posix().removesuffix(suffix) for f in files
+            )
         return self.names[folder, suffix]
 
     # ---- cases
@@ -471,40 +473,39 @@ class _Loader:
 
     # ---- dislocation and threshold studies
 
-    def _dislocations(self, settings: StudySettings, study: Tree) -> tuple[Dislocations, ...]:
+    def _dislocation_study(self, name: str, tree: Tree) -> Dislocations | None:
+        constants = validate(DislocationSettings, tree, self.problems)
+        return Dislocations(name, constants) if constants is not None else None
+
+    def _each(self, key: str, study: Tree, read: Callable[[str, Tree], T | None]) -> tuple[T, ...]:
+        """The files of config/<key>/ that the study lists under this key, each read once."""
+        listed = study.data.get(key) or []
+        names = listed if isinstance(listed, list) else [listed]
         found = []
-        written = study.data["dislocations"] if settings.dislocations else ()
-        for i, name in enumerate(settings.dislocations):
-            origin = study.origin(("dislocations",) if isinstance(written, str) else ("dislocations", i))
-            if name in settings.dislocations[:i]:
+        for i, name in enumerate(names):
+            origin = study.origin((key, i) if isinstance(listed, list) else (key,))
+            if name in names[:i]:
                 self.problems.add(origin, f"'{name}' stands twice; keep one")
-            tree = self._named("dislocations", name, origin)
-            constants = validate(DislocationSettings, tree, self.problems) if tree is not None else None
-            if constants is not None:
-                found.append(Dislocations(name, constants))
+            tree = self._named(key, name, origin)
+            one = read(str(name), tree) if tree is not None else None
+            if one is not None:
+                found.append(one)
         return tuple(found)
 
-    def _thresholds(self, settings: StudySettings, study: Tree) -> tuple[Threshold, ...]:
-        found = []
-        for i, name in enumerate(settings.thresholds):
-            origin = study.origin(("thresholds", i))
-            if name in settings.thresholds[:i]:
-                self.problems.add(origin, f"'{name}' stands twice; keep one")
-            tree = self._named("thresholds", name, origin)
-            threshold = self._threshold(name, tree) if tree is not None else None
-            if threshold is not None:
-                found.append(threshold)
-        return tuple(found)
+    def _with_overrides(self, tree: Tree) -> Tree | None:
+        """The case that a study names, with the study's `overrides`."""
+        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
+        if inherited is None:
+            return None
+        base, overrides = inherited.without("sweep"), tree.branch("overrides")
+        return merge(base, overrides) if isinstance(overrides.data, dict) else base
 
     def _threshold(self, name: str, tree: Tree) -> Threshold | None:
         """The study with its case, of which one seed stands for all."""
         settings = validate(ThresholdSettings, tree, self.problems)
-        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
-        if inherited is None:
+        case_tree = self._with_overrides(tree)
+        if case_tree is None:
             return None
-        case_tree, overrides = inherited.without("sweep"), tree.branch("overrides")
-        if isinstance(overrides.data, dict):
-            case_tree = merge(case_tree, overrides)
         case = self._resolve(_Variant(name, str(tree.data["case"]), 1, case_tree))
         if settings is None or case is None:
             return None
@@ -514,26 +515,12 @@ class _Loader:
 
     # ---- rankings
 
-    def _rankings(self, settings: StudySettings, study: Tree) -> tuple[Ranking, ...]:
-        found = []
-        for i, name in enumerate(settings.rankings):
-            origin = study.origin(("rankings", i))
-            if name in settings.rankings[:i]:
-                self.problems.add(origin, f"'{name}' stands twice; keep one")
-            tree = self._named("rankings", name, origin)
-            ranking = self._ranking(name, tree) if tree is not None else None
-            if ranking is not None:
-                found.append(ranking)
-        return tuple(found)
-
     def _ranking(self, name: str, tree: Tree) -> Ranking | None:
         """The ranking with the case at each end, of which one seed stands for all."""
         settings = validate(RankingSettings, tree, self.problems)
-        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
-        if settings is None or inherited is None:
+        base = self._with_overrides(tree)
+        if settings is None or base is None:
             return None
-        base, overrides = inherited.without("sweep"), tree.branch("overrides")
-        base = merge(base, overrides) if overrides.data else base
         base = base.replaced(["life", "cycles"], settings.cycles, tree.origin(("cycles",)))
         variables = tree.branch("variables")
         ends = {
@@ -555,28 +542,15 @@ class _Loader:
 
     # ---- screenings of estimates
 
-    def _sensitivities(self, settings: StudySettings, study: Tree) -> tuple[Sensitivity, ...]:
-        found = []
-        for i, name in enumerate(settings.sensitivity):
-            origin = study.origin(("sensitivity", i))
-            if name in settings.sensitivity[:i]:
-                self.problems.add(origin, f"'{name}' stands twice; keep one")
-            if name in RESERVED:
-                self.problems.add(origin, f"'{name}' is the name of another file there; rename it")
-            tree = self._named("sensitivity", name, origin)
-            one = self._sensitivity(name, tree) if tree is not None else None
-            if one is not None:
-                found.append(one)
-        return tuple(found)
-
     def _sensitivity(self, name: str, tree: Tree) -> Sensitivity | None:
         """The screening with its case, of which one seed stands for all, and what it varies."""
+        if name in RESERVED:
+            message = f"'{name}' is the name of another file in the results; rename this one"
+            self.problems.add(tree.origin(()), message)
         settings = validate(SensitivitySettings, tree, self.problems)
-        inherited = self._inherited(tree.data.get("case"), tree.origin(("case",)))
-        if settings is None or inherited is None:
+        base = self._with_overrides(tree)
+        if settings is None or base is None:
             return None
-        base, overrides = inherited.without("sweep"), tree.branch("overrides")
-        base = merge(base, overrides) if overrides.data else base
         base = base.replaced(["life", "cycles"], settings.cycles, tree.origin(("cycles",)))
         written = tree.branch("contrasts")
         changed = {key: merge(base, written.branch(key).branch("keys")) for key in settings.contrasts}
@@ -672,18 +646,6 @@ class _Loader:
 
     # ---- studies of gases
 
-    def _gas_studies(self, settings: StudySettings, study: Tree) -> tuple[GasStudy, ...]:
-        found = []
-        for i, name in enumerate(settings.gases):
-            origin = study.origin(("gases", i))
-            if name in settings.gases[:i]:
-                self.problems.add(origin, f"'{name}' stands twice; keep one")
-            tree = self._named("gases", name, origin)
-            gas_study = self._gas_study(name, tree) if tree is not None else None
-            if gas_study is not None:
-                found.append(gas_study)
-        return tuple(found)
-
     def _gas_study(self, name: str, tree: Tree) -> GasStudy | None:
         """The study with its material, which must be able to react with air, and its gases."""
         settings = validate(GasStudySettings, tree, self.problems)
@@ -728,7 +690,7 @@ class _Loader:
             elif (tree := self._file(f"config/{name}")) is not None:
                 trees.append(tree)
         folders = ("cases", "dislocations", "thresholds", "gases", "strategies")
-        names = {folder: self._names(folder, ".yaml") for folder in folders}
+        names = {folder: list(self._names(folder, ".yaml")) for folder in folders}
         names["strategies"] += names["cases"]  # a control may be an ordinary case
         found = read_claims(trees, Known(**names), self.problems)
         strategies = [member.case for member in catalogue.strategies.values()] if catalogue else []
