@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from faultline.dataset import read_dataset, write_dataset
 from faultline.interface.coating import CHANNEL
 from faultline.life.cycle import LifeCycle
 from faultline.life.jumping import JumpControl, Milestone, advance, beginning
 from faultline.life.record import observed
-from faultline.life.state import JumpBounds, LifeState, read_milestone, slow_variables, write_milestone
+from faultline.life.state import (
+    JumpBounds,
+    LifeState,
+    milestone_dataset,
+    milestone_from_dataset,
+    slow_variables,
+)
 from small_life import PARTICLE, small_cycle
 
 pytestmark = pytest.mark.slow
@@ -112,8 +119,8 @@ def test_jumps_carry_a_coating_within_the_tolerance() -> None:
 
 def test_a_coated_life_taken_up_again_is_the_same(tmp_path: Path) -> None:
     cycle, whole = coated("3 nm"), course("3 nm", 6)
-    write_milestone(whole[2], cycle.particle, tmp_path / "state.nc")
-    kept = read_milestone(tmp_path / "state.nc", cycle.particle)
+    write_dataset(milestone_dataset(whole[2], cycle.particle), tmp_path / "state.nc")
+    kept = milestone_from_dataset(read_dataset(tmp_path / "state.nc"), cycle.particle, "state.nc")
     assert kept.state.film.cracked.dtype == bool
     bounds = JumpBounds(0.5, 1e-2, layer_step=5e-9, layer_tolerance=5e-10)
     variables = slow_variables(cycle.particle, cycle.growth, bounds, cycle.coating)

@@ -24,10 +24,10 @@ from faultline.life.state import (
     LifeState,
     fracture_state,
     layer_age,
+    milestone_dataset,
+    milestone_from_dataset,
     pristine,
-    read_milestone,
     slow_variables,
-    write_milestone,
 )
 from faultline.materials.heat import HeatState
 from faultline.microstructure import Particle, rectangle_particle
@@ -90,8 +90,8 @@ def assert_same(one: Any, other: Any) -> None:
 def test_a_file_gives_back_every_bit(tmp_path: Path) -> None:
     particle = two_grains()
     written = milestone(particle)
-    write_milestone(written, particle, tmp_path / "state.nc")
-    found = read_milestone(tmp_path / "state.nc", particle)
+    write_dataset(milestone_dataset(written, particle), tmp_path / "state.nc")
+    found = milestone_from_dataset(read_dataset(tmp_path / "state.nc"), particle, "state.nc")
     assert_same(found.state, written.state)
     assert found.state.ledger.unlimited is False
     assert found.state.layers.cycles == found.cycle == 17
@@ -104,8 +104,8 @@ def test_a_file_gives_back_every_bit(tmp_path: Path) -> None:
 def test_a_particle_without_interfaces_or_glide_has_a_file_too(tmp_path: Path) -> None:
     particle = rectangle_particle((UM, UM), (2, 2))
     begun = begin(particle)
-    write_milestone(beginning(begun), particle, tmp_path / "state.nc")
-    found = read_milestone(tmp_path / "state.nc", particle)
+    write_dataset(milestone_dataset(beginning(begun), particle), tmp_path / "state.nc")
+    found = milestone_from_dataset(read_dataset(tmp_path / "state.nc"), particle, "state.nc")
     assert_same(found.state, begun)
     assert found.gain == {}
 
@@ -139,18 +139,18 @@ def another_stage(path: Path) -> None:
 )
 def test_a_spoilt_file_is_named(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
     particle, path = two_grains(), tmp_path / "state.nc"
-    write_milestone(milestone(particle), particle, path)
+    write_dataset(milestone_dataset(milestone(particle), particle), path)
     spoil(path)
     with pytest.raises(UserError, match=words) as error:
-        read_milestone(path, particle)
+        milestone_from_dataset(read_dataset(path), particle, str(path))
     assert str(path) in str(error.value)
 
 
 def test_a_file_of_another_particle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "state.nc"
-    write_milestone(milestone(two_grains()), two_grains(), path)
+    write_dataset(milestone_dataset(milestone(two_grains()), two_grains()), path)
     with pytest.raises(UserError, match="another particle"):
-        read_milestone(path, two_grains(2.1 * UM))
+        milestone_from_dataset(read_dataset(path), two_grains(2.1 * UM), str(path))
 
 
 # ---- cracks
@@ -214,8 +214,10 @@ def test_jumps_carry_layers_exactly_and_damage_within_the_tolerance(tmp_path: Pa
         assert_allclose(getattr(jumped.layers, name), getattr(full.layers, name), rtol=1e-9)
     assert_allclose(jumped.damage, full.damage, atol=BOUNDS.damage_tolerance * len(course))
 
-    write_milestone(course[3], particle, tmp_path / "state.nc")  # a checkpoint in the middle of it all
-    kept = read_milestone(tmp_path / "state.nc", particle)
+    write_dataset(
+        milestone_dataset(course[3], particle), tmp_path / "state.nc"
+    )  # a checkpoint in the middle of it all
+    kept = milestone_from_dataset(read_dataset(tmp_path / "state.nc"), particle, "state.nc")
     rest = list(advance(cycle, kept, 100 - kept.cycle, variables, JumpControl(50)))
     assert_same(rest[-1].state, jumped)
 

@@ -6,18 +6,14 @@ from typing import Any
 import xarray as xr
 
 from faultline.config.stage import StageSettings
-from faultline.defects import defects_dataset, generate_defects, map_on_cells, read_map
+from faultline.defects.stage import synthesised
 from faultline.microstructure.particle import Particle
 from faultline.progress import run_script
-from faultline.provenance import ROOT
 from faultline.stage import run_stage
 
 
 def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageSettings) -> xr.Dataset:
-    given, measured = settings.defects.microstrain.map, None
-    if given is not None:
-        measured = map_on_cells(particle, read_map(given.file, ROOT), given)
-    return defects_dataset(particle, generate_defects(particle, settings.defects, settings.seed, measured))
+    return synthesised(particle, settings, settings.seed)
 
 
 def main(input: Any, output: Any, params: Any) -> None:

@@ -8,16 +8,15 @@ from typing import Any
 
 import xarray as xr
 
-from faultline.config.stage import StageSettings, from_slice
+from faultline.config.stage import from_slice
 from faultline.cycling.history import History
-from faultline.defects import defects_dataset, generate_defects, map_on_cells, read_map
+from faultline.defects.stage import synthesised
 from faultline.errors import NotConverged
 from faultline.exposure.stage import stored
 from faultline.life.cycle import LifeCycle
 from faultline.life.files import live
 from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure import Particle
-from faultline.provenance import ROOT
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,10 @@ def one_life(
     except NotConverged as failure:
         return Life(str(failure))
     try:
-        defects = _defects(particle, from_slice(stages["defects"]), seed)
+        defects = synthesised(particle, from_slice(stages["defects"]), seed)
         settings = from_slice({**stages["life"], "seed": seed})
         cycle = LifeCycle(particle, {"defects": defects, "exposure": storage}, settings, observer=keep)
         record, _ = live(cycle, None, 1, cycles, stops=stops)
     except NotConverged as failure:
         return Life(str(failure), storage, first[0] if first else None, failure.state)
     return Life("", storage, first[0], record)
-
-
-def _defects(particle: Particle, settings: StageSettings, seed: int) -> xr.Dataset:
-    given = settings.defects.microstrain.map
-    measured = None if given is None else map_on_cells(particle, read_map(given.file, ROOT), given)
-    return defects_dataset(particle, generate_defects(particle, settings.defects, seed, measured))

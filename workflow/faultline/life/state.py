@@ -7,9 +7,8 @@ unchanged: so a life that was taken up again gives the same numbers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from faultline.cracks.fracture import FractureState
 from faultline.cracks.law import CohesiveProperties, softening
-from faultline.dataset import read_dataset, ugrid, write_dataset
+from faultline.dataset import ugrid
 from faultline.defects.files import FIELDS as DEFECT_FIELDS
 from faultline.defects.generate import Defects
 from faultline.errors import AGAIN, UserError
@@ -371,25 +370,6 @@ def _content(milestone: Milestone[LifeState]) -> Iterator[tuple[str, tuple[str, 
     for name in COUNTERS:
         yield name, (), getattr(milestone, name), "1", f"jump: {name}"
     yield "cycle", (), state.cycle, "1", "completed cycles"
-
-
-def write_milestone(
-    milestone: Milestone[LifeState],
-    particle: Particle,
-    path: Path | str,
-    provenance: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a checkpoint, whole or not at all."""
-    write_dataset(milestone_dataset(milestone, particle), path, provenance)
-
-
-def read_milestone(path: Path | str, particle: Particle) -> Milestone[LifeState]:
-    """Read a checkpoint.
-
-    Raises:
-        UserError: the file is missing, damaged, changed, or of another particle or program.
-    """
-    return milestone_from_dataset(read_dataset(path), particle, str(path))
 
 
 def particle_hash(particle: Particle) -> str:
