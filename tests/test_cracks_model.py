@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.spatial.transform import Rotation
 
 from faultline.cracks.fracture import FractureModel, ramp
-from faultline.cracks.law import CohesiveProperties
-from faultline.cracks.newton import Preconditioner
+from faultline.cracks.law import CohesiveProperties, IncrementalLaw
+from faultline.cracks.preconditioner import BlockInverses, Preconditioner, WholeFactors
 from faultline.cracks.statistics import failed_fraction, fragments
 from faultline.crystal import hexagonal_stiffness, isotropic_stiffness, rotate_stiffness, rotate_strain
 from faultline.errors import NotConverged, UserError
@@ -298,18 +298,72 @@ def test_the_start_of_newton_does_not_matter():
     np.testing.assert_allclose(ends[0].displacement_rate, (ends[0].interface_displacement - q) / 0.1)
 
 
-def test_preconditioner_knows_the_elastic_forces_of_its_answer():
-    particle = polycrystal(count=6)
+def cracking(count: int = 6, parts: float = 1.0) -> tuple[FractureModel, IncrementalLaw, np.ndarray]:
+    """A model under load, its law, and the jumps (n_points, m) of its last step."""
+    particle = polycrystal(count=count)
     stiffness, eigenstrain = crystal(particle)
     model = FractureModel(particle, stiffness, cohesive(particle))
-    state = ramp(model, model.initial_state(), 0 * eigenstrain, eigenstrain, steps=4)[-1]
-    system, law = model.system, model.incremental_law(state, 0.25)
-    preconditioner = Preconditioner(system)
-    preconditioner.refresh(law, state.jump.reshape(-1, 3)[:, : system.components])
+    state = ramp(model, model.initial_state(), 0 * eigenstrain, parts * eigenstrain, steps=4)[-1]
+    jump = state.jump.reshape(-1, 3)[:, : model.system.components]
+    return model, model.incremental_law(state, 0.25), jump
+
+
+@pytest.mark.parametrize("kind", ["blocks", "whole"])
+def test_preconditioner_knows_the_elastic_forces_of_its_answer(kind):
+    model, law, jump = cracking()
+    system = model.system
+    if kind == "blocks":
+        preconditioner = BlockInverses(system)
+        preconditioner.refresh(law, jump)
+    else:
+        preconditioner = WholeFactors(system, law, jump)
     residual = np.random.default_rng(1).standard_normal(len(system.stacks.place))
     z, forces = preconditioner(system.without_rigid(system.pad(residual)))
     expected = system.elastic(z) + system.axial(z)
     np.testing.assert_allclose(system.without_rigid(forces), expected, atol=1e-8 * np.abs(forces).max())
+
+
+def test_whole_factors_solve_what_no_point_softens():
+    model, law, jump = cracking(parts=0.05)  # elastic everywhere
+    system = model.system
+    solve = WholeFactors(system, law, jump)
+    force = system.without_rigid(
+        system.pad(np.random.default_rng(1).standard_normal(len(system.stacks.place)))
+    )
+    z, elastic = solve(force)
+    tangent = elastic + system.springs(law.tangent(jump)) @ z
+    np.testing.assert_allclose(tangent, force, atol=1e-6 * np.abs(force).max())
+
+
+def test_convex_tangent_has_no_falling_branch():
+    _, law, jump = cracking()
+    assert np.linalg.eigvalsh(law.tangent(jump)).min() < 0  # some points soften
+    assert np.linalg.eigvalsh(law.tangent(jump, convex=True)).min() >= -1e-9 * law.penalty_stiffness
+
+
+def test_slow_iterations_call_for_factors_of_the_whole():
+    model, law, jump = cracking()
+    preconditioner = Preconditioner(model.system)
+    for _ in range(30):
+        preconditioner.prepare(law, jump, True)
+        preconditioner.learn(Preconditioner.COSTLY // 2)
+    loose = preconditioner.largest_forcing
+    for _ in range(30):
+        preconditioner.prepare(law, jump, True)
+        preconditioner.learn(2 * Preconditioner.COSTLY)
+    assert preconditioner.largest_forcing < loose
+
+
+def test_both_preconditioners_lead_to_the_same_cracks(monkeypatch):
+    particle = polycrystal(count=10)
+    stiffness, eigenstrain = crystal(particle)
+    model = FractureModel(particle, stiffness, cohesive(particle), tolerance=1e-8)
+    ends = []
+    for costly in (1e9, 0.0):
+        monkeypatch.setattr(Preconditioner, "COSTLY", costly)
+        ends.append(ramp(model, model.initial_state(), 0 * eigenstrain, eigenstrain, steps=8)[-1])
+    assert ends[0].fracture_energy == pytest.approx(ends[1].fracture_energy, rel=1e-4)
+    assert ends[0].damage.max() > 0.5
 
 
 def test_no_convergence_is_reported_with_the_last_state():

@@ -1,5 +1,6 @@
 """Cycling on small particles with known answers."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,12 @@ from faultline.cycling.run import (
     Cycler,
     Settings,
     State,
+    TooLong,
+    _Damping,
+    _steadied,
 )
 from faultline.cycling.setup import crack_evolution, particle_model
+from faultline.cycling.transport import Iterate
 from faultline.errors import NotConverged
 from faultline.materials import Material, material_from_settings
 from faultline.materials.particle_model import FARADAY, ParticleModel
@@ -125,6 +130,35 @@ def test_the_length_found_for_a_cutoff_leads_to_its_voltage() -> None:
     again = run._implicit(state, run._control(step), landed.time)
     assert again.solution.voltage == pytest.approx(4.0, abs=POTENTIAL_TOLERANCE)
     assert_allclose(again.solution.x, landed.solution.x, atol=SITE_FRACTION_TOLERANCE)
+
+
+def test_a_discharge_that_would_run_far_past_its_cutoff_ends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From where little room is left, a step without end is given up early and lands at once."""
+    run = cycler(shipped("nmc811"))
+    step = parse_step("Discharge at 1C until 3.5 V")
+    state = run._initial(np.full(run.model.particle.n_cells, 0.8))
+    state = run._implicit(state, run._control(step), 60.0)
+    for length in (900.0, 3600.0):
+        with pytest.raises(TooLong):
+            run._implicit(state, run._control(step), length, cutoff=step.until_voltage)
+    solved = counted(run, monkeypatch)
+    run.settings = replace(run.settings, tolerance=0.1)
+    new, _, _ = run._adaptive(state, step, 3600.0, 3600.0)
+    assert len(solved) == 1  # the one that lands
+    assert new.solution.voltage == 3.5
+    again = run._implicit(state, run._control(step), new.time - state.time)
+    assert again.solution.voltage == pytest.approx(3.5, abs=POTENTIAL_TOLERANCE)
+
+
+def test_a_polarisation_that_swings_is_damped() -> None:
+    """Newton's method on the arctangent jumps from side to side for ever beyond 1.39."""
+    damping, guess = _Damping(1), Iterate(np.zeros(1), 0.0, 1.0, polarisation=1.5)
+    for _ in range(30):
+        assert guess.polarisation is not None
+        p = guess.polarisation
+        new = replace(guess, polarisation=p - np.arctan(p) * (1 + p**2))
+        guess = _steadied(guess, new, damping)
+    assert guess.polarisation == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_cutoff_that_is_passed_at_once_ends_its_step_and_not_the_run() -> None:

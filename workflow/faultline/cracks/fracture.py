@@ -12,9 +12,9 @@ from faultline.cracks.law import CohesiveProperties, Floats, IncrementalLaw
 from faultline.cracks.newton import (
     Equilibrium,
     InterfaceSystem,
-    Preconditioner,
     minimise,
 )
+from faultline.cracks.preconditioner import Preconditioner
 from faultline.errors import NotConverged
 from faultline.mechanics.bonded import factorise
 from faultline.mechanics.condensation import (

@@ -212,11 +212,15 @@ class IncrementalLaw:
         traction += self.damping[:, None] * (jump - self.jump_old)
         return traction
 
-    def tangent(self, jump: Floats) -> Floats:
-        """Derivative of the traction (n, m, m), Pa/m: symmetric, indefinite on the softening branch."""
+    def tangent(self, jump: Floats, convex: bool = False) -> Floats:
+        """Derivative of the traction (n, m, m), Pa/m: symmetric, indefinite on the softening branch.
+
+        A `convex` one is flat where the traction falls.
+        """
         equivalent, curve = _equivalent(jump), self.curve
         softens = (equivalent > self.threshold) & (equivalent < curve.final)
-        drop = np.where(softens, -curve.peak / (curve.final - curve.onset) - self.secant(jump), 0.0)
+        slope = 0.0 if convex else -curve.peak / (curve.final - curve.onset)
+        drop = np.where(softens, slope - self.secant(jump), 0.0)
         along = _opening(jump) / np.where(softens, equivalent, 1.0)[:, None]
         tangent = (drop[:, None] * along)[:, :, None] * along[:, None, :]
         np.einsum("nii->ni", tangent)[...] += self.stabilised_stiffness(jump)

@@ -17,18 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
 
 from faultline.cracks.law import IncrementalLaw
+from faultline.cracks.preconditioner import Preconditioner
 from faultline.errors import NotConverged
 from faultline.mechanics.condensation import BlockStacks, CondensedBlocks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LARGEST_FORCING, SMALLEST_FORCING = 0.1, 1e-3
+SMALLEST_FORCING = 1e-3
 LARGEST_DEFECT = 1e-3  # unbalanced part of a direction over the strength: more would break sound interfaces
-SLOW_CG_COUNT, LARGEST_CG_COUNT = 50, 500
+LARGEST_CG_COUNT = 500
 ARMIJO, APPROXIMATE_WOLFE = 1e-4, 0.9
 
 
@@ -111,6 +111,13 @@ class InterfaceSystem:
         padded[self.stacks.place] = q
         return padded
 
+    def elasticity_matrix(self) -> sp.csr_array:
+        """The blocks (size, size) as one sparse matrix, without the axial term."""
+        row, column = self.stacks.pattern()
+        matrix = sp.csr_array((self.schur, (row, column)), shape=(self.stacks.size, self.stacks.size))
+        matrix.eliminate_zeros()
+        return matrix
+
     def jumps(self, q: Floats) -> Floats:
         """Jumps (n_points, m) of interface displacements."""
         return (self.jump @ q).reshape(-1, self.components)
@@ -142,62 +149,6 @@ class Equilibrium:
     residual: float
     newton_iterations: int
     cg_iterations: int
-
-
-class Preconditioner:
-    """Additive: the dense inverse of each block on its springs, and the rigid motions of all blocks.
-
-    The springs are the secant stiffness of the interfaces, which stays positive where the tangent does not. A
-    small part of intact springs is added so that a block which nothing holds stays invertible. Residuals have
-    no part along free rigid motions but for rounding; a smaller addition would magnify that.
-    One inverse serves many solves: `refresh` renews the blocks whose springs have changed.
-    """
-
-    SHIFT = 1e-5
-    HOLD = 2.0  # the opposite faces give way too: D + D bounds the coupling [[D, -D], [-D, D]]
-    CHANGE = 4.0
-
-    def __init__(self, system: InterfaceSystem) -> None:
-        self.system = system
-        springs, stacks = system.springs, system.stacks
-        own = stacks.block[springs.row] == stacks.block[springs.column]
-        row, column = springs.row[own], springs.column[own]
-        self._own_springs = springs.add_diagonal[own]
-        self._pattern = column, np.searchsorted(row, np.arange(stacks.size + 1))
-        self._entry, self._block, self._diagonal = stacks.entry(row, column), stacks.block[row], row == column
-        self._springs = np.zeros(len(row))
-        self._inverse = stacks.split(np.zeros_like(system.schur))
-
-    def refresh(self, law: IncrementalLaw, jump: Floats) -> None:
-        """Renew the blocks whose springs have changed."""
-        system, stacks = self.system, self.system.stacks
-        point = law.stabilised_stiffness(jump)
-        shift = self.SHIFT * law.penalty_stiffness * system.weight.max()
-        springs = self.HOLD * (self._own_springs @ point.ravel()) + shift * self._diagonal
-        old, new = self._springs[self._diagonal], springs[self._diagonal]
-        changed = (new > self.CHANGE * old) | (old > self.CHANGE * new)
-        if not changed.any():
-            return
-        stale = np.zeros(stacks.block.max() + 1, dtype=bool)
-        stale[self._block[self._diagonal][changed]] = True
-        renewed = stale[self._block]
-        self._springs[renewed] = springs[renewed]
-        self._matrix = sp.csr_array((self._springs, *self._pattern), shape=(stacks.size, stacks.size))
-        flat = system.schur.copy()
-        flat[self._entry] += self._springs
-        for stack, inverse, block in zip(stacks.split(flat), self._inverse, stacks.members, strict=True):
-            inverse[stale[block]] = np.linalg.inv(stack[stale[block]])
-        coarse = sp.csc_matrix(system.rigid_transposed @ (system.springs(point) @ system.rigid))
-        self._coarse = splu(coarse + shift * sp.eye_array(coarse.shape[0], format="csc"))
-
-    def __call__(self, residual: Floats) -> tuple[Floats, Floats]:
-        """Approximate displacement z of a residual, and S z.
-
-        S z costs no product: rigid motions add nothing, and held = (S + D)^-1 r gives S held = r - D held.
-        """
-        held = self.system.stacks.product(self._inverse, residual)
-        rigid = self._coarse.solve(self.system.rigid_transposed @ residual)
-        return held + self.system.rigid @ rigid, residual - self._matrix @ held
 
 
 def minimise(
@@ -238,7 +189,7 @@ def minimise(
         (at(system.pad(start)) for start in starts),
         key=lambda state: float(np.linalg.norm(state[1] + system.point_forces(state[3]))),
     )
-    cg_iterations, count, previous = 0, 0, 0.0
+    cg_iterations, previous = 0, 0.0
     for iteration in range(max_iterations + 1):
         gradient = elastic + system.point_forces(traction)
         residual = float(np.linalg.norm(gradient)) / force_scale
@@ -247,11 +198,12 @@ def minimise(
             return Equilibrium(q[system.stacks.place], law, residual, iteration, cg_iterations)
         if iteration == max_iterations or not np.isfinite(residual):
             break
-        if iteration == 0 or count > SLOW_CG_COUNT:
-            preconditioner.refresh(law, jump)
-        forcing = np.clip(0.9 * (residual / previous) ** 2, SMALLEST_FORCING, LARGEST_FORCING)
+        preconditioner.prepare(law, jump, iteration == 0)
+        largest = preconditioner.largest_forcing
+        forcing = np.clip(0.9 * (residual / previous) ** 2, SMALLEST_FORCING, largest)
         forcing = np.clip(forcing, 0.5 * tolerance / residual, LARGEST_DEFECT / residual)
         direction, count = _newton_direction(system, law.tangent(jump), gradient, preconditioner, forcing)
+        preconditioner.learn(count)
         cg_iterations += count
         move = system.jumps(direction)
         if iteration == 0:

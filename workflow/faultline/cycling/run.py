@@ -34,7 +34,9 @@ OUTSIDE = (
     "the composition leaves the tables of lattice and voltage: the step moves more alkali than the material "
     "holds or takes up, or moves it too fast"
 )
+FAR_PAST = 0.3  # V past a cutoff, from where iterations rarely come back
 MOST_OUTSIDE = 2  # iterations that stand still at an end of the tables and want to go on
+MOST_FAR = 3  # iterations that far past a cutoff
 NEWTON_ITERATIONS = 20  # of transport alone; beyond them a shorter step is cheaper
 NEWTON_GROWTH = 5.0  # of a correction over the smallest one so far; beyond it Newton's method runs away
 FIRST_STEP = 1.6  # of the largest step, times the root of the tolerance: a twentieth at one in a thousand
@@ -63,6 +65,10 @@ class Settings:
     ceiling: float = np.inf
 
 
+class TooLong(NotConverged):
+    """A step that would end far past its cutoff, or out of the material's tables."""
+
+
 def _rms(values: Array) -> float:
     return float(np.sqrt(np.mean(values**2))) if values.size else 0.0
 
@@ -84,7 +90,7 @@ class _Mix:
 
 
 class _Damping:
-    """Shortens corrections of x in cells where they swing back.
+    """Shortens corrections of x (or of the polarisation) where they swing back.
 
     Mobility and voltage have corners over x, about which Newton's method jumps from side to side for ever.
     """
@@ -102,6 +108,14 @@ class _Damping:
         self.share = np.where(swings, np.maximum(self.share / 2, self.LEAST), longer)
         self.before = correction
         return np.asarray(self.share * correction)
+
+
+def _steadied(guess: Iterate, new: Iterate, damping: _Damping) -> Iterate:
+    """The result with a polarisation that does not swing about the solution."""
+    if guess.polarisation is None or new.polarisation is None:
+        return new
+    change = damping(np.array([new.polarisation - guess.polarisation]))
+    return replace(new, polarisation=guess.polarisation + float(change[0]))
 
 
 @dataclass(frozen=True)
@@ -260,36 +274,72 @@ class Cycler:
         growth = self.transport.growth_rate(state.solution.x)
         dt = min(dt, GROWTH_PER_STEP / growth) if growth > 0 else dt
         while True:
-            try:
-                new = self._implicit(state, self._control(step), dt)
-                error = self._error(state, new, dt)
-            except NotConverged as failure:
-                if dt / 2 < floor:
-                    raise NotConverged(
-                        f"{step.label!r} at t = {state.time:.6g} s, step {dt:.3g} s: {failure}"
-                    ) from failure
+            new = self._attempted(state, step, dt, dt / 2 < floor)
+            if new is None:
                 dt /= 2
                 continue
+            dt = new.time - state.time
+            error = self._error(state, new, dt)
             factor = float(np.clip(0.9 * np.sqrt(self.settings.tolerance / max(error, 1e-12)), 0.3, 2.0))
             if error > 2 * self.settings.tolerance and dt > 10 * floor:
                 dt *= factor
                 continue
             return new, error, max(dt * factor, floor)
 
+    def _attempted(self, state: State, step: Step, dt: float, last: bool) -> State | None:
+        """The step of length `dt`, or the one that ends on its cutoff before; None if there is neither.
+
+        Raises:
+            NotConverged: there is neither, and it was the `last` attempt.
+        """
+        try:
+            return self._implicit(state, self._control(step), dt, cutoff=step.until_voltage)
+        except NotConverged as failure:
+            ending = self._ending(state, step, dt) if isinstance(failure, TooLong) else None
+            if ending is None and last:
+                raise NotConverged(
+                    f"{step.label!r} at t = {state.time:.6g} s, step {dt:.3g} s: {failure}"
+                ) from failure
+            return ending
+
+    def _ending(self, state: State, step: Step, dt: float) -> State | None:
+        """The step of less than `dt` that ends on the cutoff of voltage, if one is found."""
+        if state.rate is None or step.until_voltage is None:
+            return None
+        start = replace(
+            state.solution,
+            x=self._bounded(state.solution.x + dt / 2 * state.rate),
+            voltage=step.until_voltage,
+        )
+        try:
+            new = self._implicit(state, self._control(step) | {"voltage": start.voltage}, dt / 2, start)
+        except NotConverged:
+            return None  # as any step that is too long, `dt` is halved
+        return new if new.time - state.time <= dt else None
+
     def _implicit(
-        self, state: State, control: dict[str, float], dt: float, start: Iterate | None = None
+        self,
+        state: State,
+        control: dict[str, float],
+        dt: float,
+        start: Iterate | None = None,
+        cutoff: float | None = None,
     ) -> State:
         """Backward Euler step, iterated between transport and mechanics until both stand still.
 
-        Where `control` leaves the step's length open (see `TransportStep.iterate`), `dt` is a first guess.
+        Where `control` leaves the step's length open (see `TransportStep.iterate`), `dt` is a first guess. At
+        a given current, a step that runs far past the voltage `cutoff` is given up early.
+
+        Raises:
+            NotConverged: there is no such step, or none was found.
         """
         old = state.solution.x
         predicted = old if state.rate is None else old + dt * state.rate
         guess = start or self._guess(state.solution, predicted, control)
         if not self.settings.stress_drift:
             return self._without_drift(state, control, dt, guess)
-        inner, outside = self.mechanics.inner, 0
-        mix = _Mix(len(old), self.mechanics.inner_tolerance)
+        inner, outside, far = self.mechanics.inner, 0, 0
+        mix, damping = _Mix(len(old), self.mechanics.inner_tolerance), _Damping(1)
         for _ in range(self.settings.largest_iterations):
             ramp = abs(float(self.active @ (self.model.layered * (guess.x - old)))) / self.nominal
             stress, improved = self.mechanics.trial(guess.x, ramp, inner)
@@ -312,9 +362,14 @@ class Cycler:
                 return State(state.time + dt, new, drift, stress, (new.x - old) / dt)
             outside = outside + 1 if self._held_back(guess, new) else 0
             if outside == MOST_OUTSIDE:
-                raise NotConverged(OUTSIDE)
+                raise TooLong(OUTSIDE)
+            if "voltage" not in control and cutoff is not None:
+                sign = np.sign(control["current"])
+                far = far + 1 if sign * (new.voltage - cutoff) > FAR_PAST else 0
+            if far == MOST_FAR:
+                raise TooLong(f"the voltage runs off to {new.voltage:.2f} V")
             x, inner = mix(guess.x, inner, new.x, improved)
-            guess = self._guess(new, x, control)
+            guess = self._guess(_steadied(guess, new, damping), x, control)
         raise NotConverged(
             f"transport and mechanics still differ by {mismatch:.1e} V (x by {change:.1e}) after "
             f"{self.settings.largest_iterations} iterations",
@@ -337,7 +392,7 @@ class Cycler:
                 self._rms(bounded - guess.x) / SITE_FRACTION_TOLERANCE,
             ]
             if self._held_back(guess, new):
-                raise NotConverged(OUTSIDE)
+                raise TooLong(OUTSIDE)
             if max(moved) < 1:
                 ramp = abs(float(self.active @ (self.model.layered * (new.x - old)))) / self.nominal
                 stress = self.mechanics.settle(new.x, ramp)
