@@ -35,7 +35,11 @@ from faultline.transport.surface import outer_surface
 
 UM = 1e-6
 CONTACT = ContactSettings(
-    third_dimension=0.3, closed_opening=1e-9, closed_conductance=0.1, failed_damage=0.99
+    third_dimension=0.3,
+    closed_opening=1e-9,
+    closed_conductance=0.1,
+    film_decay=1e-9,
+    failed_damage=0.99,
 )
 
 
@@ -67,6 +71,22 @@ def traced(
         none if supported is None else supported,
         CONTACT,
     )
+
+
+def test_films_end_the_contact_of_touching_faces_but_not_of_sound_ones() -> None:
+    particle = grid()
+    broken, none = around(particle, 4), np.zeros(9, bool)
+    dry, closed = np.zeros(len(broken), bool), np.zeros(len(broken))
+    lengths = []
+    for film in (0.0, 1e-9, 1e-8):
+        found = connectivity(particle, broken.astype(float), closed, dry, none, CONTACT, film)
+        assert found.electronic[:4].all()
+        assert found.electronic[4] == (film < 5e-9)
+        lengths.append(found.contact_length)
+    assert lengths[1][4] == pytest.approx(lengths[0][4] / np.e, rel=0.1)  # the rest of the way is short
+    assert lengths[2][4] == 0.0
+    sound = connectivity(particle, 0 * closed, closed, dry, none, CONTACT, 1e-8)
+    assert sound.electronic.all()
 
 
 def test_a_sound_particle_is_connected() -> None:
@@ -180,7 +200,7 @@ def test_more_damage_or_opening_never_adds_electronic_contact(seed: int, share: 
 
 def test_settings_out_of_range_are_errors() -> None:
     with pytest.raises(ValueError, match="third_dimension"):
-        ContactSettings(1.5, 1e-9, 0.1, 0.99)
+        ContactSettings(1.5, 1e-9, 0.1, 1e-9, 0.99)
 
 
 # ---- reacting faces

@@ -535,6 +535,12 @@ class AgingSettings(Settings):
         default=True,
         description="Let corrosion weaken the interfaces; false leaves that step of the loop out.",
     )
+    corrosion_rate: float = Field(
+        default=1.0,
+        ge=0.01,
+        le=1000,
+        description="Factor on the rates at which the electrolyte reconstructs the oxide (a calibration).",
+    )
     third_dimension: q.Fraction = _default(
         "30 %",
         "Share of blocks that touch conducting neighbours above or below the section (an estimate).",
@@ -542,6 +548,11 @@ class AgingSettings(Settings):
     closed_opening: q.Length = _default("2 nm", "Opening below which failed faces still touch.")
     closed_conductance: q.Fraction = _default(
         "10 %", "Conductance of a failed contact that touches, over a sound one (an estimate)."
+    )
+    film_decay: q.Length = _default(
+        "1 nm",
+        "Reconstructed layer between touching faces by which their electronic conductance falls to 1/e (an "
+        "estimate, 0.3 to 5 nm).",
     )
     closed_ion_conductance: q.AreaConductanceOrNone = _default(
         "100 S/m^2",

@@ -60,6 +60,14 @@ SETTINGS = (
         (0.01, 0.5),
     ),
     Estimate(
+        "life.film_decay",
+        1e-9,
+        "m",
+        "layers that conduct electrons badly end a contact when they are a few nanometres thick",
+        "estimate",
+        (0.3e-9, 5e-9),
+    ),
+    Estimate(
         "life.closed_ion_conductance",
         100.0,
         "S/m^2",

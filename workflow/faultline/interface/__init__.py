@@ -12,6 +12,7 @@ from faultline.interface.corrosion import (
     film_resistance,
     fresh_layers,
     layers_from_dataset,
+    reconstructed_blocks,
     reconstructed_share,
     weakened,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "fresh_layers",
     "layers_from_dataset",
     "reacting_faces",
+    "reconstructed_blocks",
     "reconstructed_share",
     "vertex_wet_time",
     "weakened",

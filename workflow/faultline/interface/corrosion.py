@@ -60,6 +60,12 @@ class Growth:
         """Values without their sources."""
         return cls(**{field.name: getattr(settings, field.name).value for field in fields(cls)})
 
+    def faster(self, factor: float) -> "Growth":
+        """The same oxide in an electrolyte that attacks it `factor` times as fast."""
+        return replace(
+            self, linear_rate=factor * self.linear_rate, parabolic_rate=factor * self.parabolic_rate
+        )
+
     def behind(self, cei: Interphase) -> "Growth":
         """The same oxide behind a film: slower transport through the layer, less dissolution."""
         return replace(
@@ -342,9 +348,19 @@ def weakened(layers: Layers, growth: Growth | None) -> tuple[Array, Array]:
 
 def reconstructed_share(particle: Particle, layers: Layers) -> float:
     """Share of the section that is reconstructed: one layer on the surface, one on each side of a crack."""
-    in_cracks = 2 * float(particle.interface_length @ layers.corroded_depth)
-    on_surface = float(particle.surface_length @ layers.surface_layer_thickness)
-    return min((in_cracks + on_surface) / particle.area, 1.0)
+    area = np.bincount(particle.block, particle.cell_area, particle.n_blocks)
+    return float(area @ reconstructed_blocks(particle, layers) / particle.area)
+
+
+def reconstructed_blocks(particle: Particle, layers: Layers) -> Array:
+    """(n_blocks,) share of each block that is reconstructed."""
+    in_cracks = np.repeat(particle.interface_length * layers.corroded_depth, 2)
+    on_surface = particle.surface_length * layers.surface_layer_thickness
+    sides, outer = particle.block[particle.interface_cells].ravel(), particle.block[particle.surface_cells]
+    taken = np.bincount(sides, in_cracks, particle.n_blocks)
+    taken += np.bincount(outer, on_surface, particle.n_blocks)
+    area = np.bincount(particle.block, particle.cell_area, particle.n_blocks)
+    return np.minimum(taken / area, 1.0)
 
 
 def corrosion_dataset(particle: Particle, corrosion: Corrosion, coating: Coating | None = None) -> xr.Dataset:

@@ -20,6 +20,8 @@ from scipy.sparse.linalg import splu
 
 from faultline.microstructure.particle import CORE, Particle
 
+NEGLIGIBLE = 1e-4  # conductance of a contact, over a sound one, that counts as none
+
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +37,7 @@ class ContactSettings:
         closed_opening: opening below which the faces of a failed contact touch, m.
         closed_conductance: conductance of a failed contact that touches, over that of a sound one; an
             estimate.
+        film_decay: film between touching faces by which their conductance falls to 1/e, m; an estimate.
         failed_damage: damage from which nothing holds.
         ions_cross: whether ions pass where the faces of a failed contact touch.
     """
@@ -42,6 +45,7 @@ class ContactSettings:
     third_dimension: float
     closed_opening: float
     closed_conductance: float
+    film_decay: float
     failed_damage: float
     ions_cross: bool = False
 
@@ -50,6 +54,8 @@ class ContactSettings:
         for name in ("third_dimension", "closed_conductance", "failed_damage"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.film_decay <= 0:
+            raise ValueError(f"film_decay must be positive, got {self.film_decay}")
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ def connectivity(
     wetted: ArrayLike,
     supported: ArrayLike,
     settings: ContactSettings,
+    film: ArrayLike = 0.0,
 ) -> Connectivity:
     """Trace both graphs.
 
@@ -90,8 +97,9 @@ def connectivity(
         wetted: (n_interfaces,) bool, filled with electrolyte.
         supported: (n_blocks,) bool, joined to the network out of the plane; see `supported_blocks`.
         settings: what counts as a contact.
+        film: (n_interfaces,) or a number, of electrons' insulators between the two sides of a face, m.
     """
-    conductance = contact_conductance(particle, damage, opening, settings)
+    conductance = contact_conductance(particle, damage, opening, settings, film)
     outer = surface_length(particle)
     hold, touched = np.asarray(supported, bool), _touching(particle, np.asarray(wetted, bool))
     at_surface = np.greater(outer, 0)
@@ -110,16 +118,23 @@ def connectivity(
 
 
 def contact_conductance(
-    particle: Particle, damage: ArrayLike, opening: ArrayLike, settings: ContactSettings
+    particle: Particle,
+    damage: ArrayLike,
+    opening: ArrayLike,
+    settings: ContactSettings,
+    film: ArrayLike = 0.0,
 ) -> Floats:
     """(n_interfaces,) conductance of each contact over that of a sound one.
 
-    What still holds conducts by the part 1 - D of its area; what has failed conducts where it touches.
+    What still holds conducts by the part 1 - D of its area; what has failed conducts where it touches, by
+    exp(-film / decay) the less for the films that grew on its faces while it was open.
     """
     spent = _halves(particle, damage)
     bonded = np.where(spent < settings.failed_damage, 1 - spent, 0.0)
     touches = _halves(particle, opening) <= settings.closed_opening
-    return np.maximum(bonded, settings.closed_conductance * touches).mean(axis=1)
+    through = settings.closed_conductance * np.exp(-np.asarray(film, dtype=float) / settings.film_decay)
+    through = np.where(through < NEGLIGIBLE, 0.0, through)
+    return np.maximum(bonded, np.broadcast_to(through, len(touches))[:, None] * touches).mean(axis=1)
 
 
 def supported_blocks(n_blocks: int, third_dimension: float, seed: int) -> Bools:

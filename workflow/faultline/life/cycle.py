@@ -34,6 +34,7 @@ from faultline.interface import (
     corrode,
     film_resistance,
     reacting_faces,
+    reconstructed_blocks,
     reconstructed_share,
     weakened,
 )
@@ -53,6 +54,7 @@ from faultline.mechanics import BondedSolid
 from faultline.microstructure.particle import Particle
 
 Array = NDArray[np.float64]
+MOST_RECONSTRUCTED = 0.99  # of a block; with no storage at all it would have no equation
 Observer = Callable[[ParticleModel, History], None]
 
 
@@ -88,6 +90,7 @@ class LifeCycle:
             life.third_dimension,
             life.closed_opening,
             life.closed_conductance,
+            life.film_decay,
             self.failed_damage,
             life.closed_ion_conductance > 0,
         )
@@ -98,7 +101,8 @@ class LifeCycle:
         given, corrosion = self.settings.electrolyte, self.settings.material.electrolyte_corrosion
         self.electrolyte = Electrolyte.from_settings(given) if given else None
         self.cei = self.electrolyte.cei if self.electrolyte else Interphase()
-        self.fresh_growth = Growth.from_settings(corrosion) if given else None
+        rate = self.settings.life.corrosion_rate
+        self.fresh_growth = Growth.from_settings(corrosion).faster(rate) if given else None
         self.growth = self.fresh_growth.behind(self.cei) if self.fresh_growth else None
         self.electrolyte_temperature = given.temperature if given else self.settings.temperature
 
@@ -132,8 +136,10 @@ class LifeCycle:
 
     def connectivity(self, state: LifeState) -> Connectivity:
         """What each block can exchange in a state."""
-        wetted = state.layers.wetted
-        return connectivity(self.particle, state.damage, state.gap, wetted, self.supported, self.contact)
+        wetted, film = state.layers.wetted, 2 * state.layers.corroded_depth
+        return connectivity(
+            self.particle, state.damage, state.gap, wetted, self.supported, self.contact, film
+        )
 
     # -- one cycle -----------------------------------------------------------------------------------------
 
@@ -164,9 +170,19 @@ class LifeCycle:
         return self._aged(self._corroded(self._strained(cracked, history), history), model, history)
 
     def _model(self, state: LifeState) -> ParticleModel:
-        """Laws of the particle with the defects that cycling has left."""
+        """Laws of the particle with the defects that cycling has left, and without what layers took."""
         inputs = dict(self.inputs) | {"defects": defects_dataset(self.particle, state.defects)}
-        return particle_model(self.particle, inputs, self.settings, self._front_width).heated(state.heat)
+        model = particle_model(self.particle, inputs, self.settings, self._front_width)
+        return self._worn(model, state)
+
+    def _worn(self, model: ParticleModel, state: LifeState) -> ParticleModel:
+        """The same laws in the rock salt and the layers of a state."""
+        model = model.heated(state.heat)
+        if self.growth is None:
+            return model
+        share = np.minimum(reconstructed_blocks(self.particle, state.layers), MOST_RECONSTRUCTED)
+        kept = (1 - self.growth.alkali_loss) * model.material.initial_site_fraction
+        return model.corroded(share[self.particle.block], kept)
 
     def _evolution(self, model: ParticleModel, state: LifeState) -> CrackEvolution:
         """Cracks that go on from the state, in interfaces as corrosion has left them."""
@@ -312,7 +328,7 @@ class LifeCycle:
 
     def held(self, state: LifeState) -> Array:
         """(n_cells,) alkali per formula unit as synthesised, rock salt included."""
-        return self.pristine_model.heated(state.heat).held(state.site_fraction)
+        return self._worn(self.pristine_model, state).held(state.site_fraction)
 
     def _activated(self, state: LifeState, model: ParticleModel, history: History) -> Defects:
         if not self.settings.defects.activation.enabled:

@@ -74,6 +74,9 @@ class ParticleModel:
         heat: how the active material loses its oxygen in heat; None where nothing heats it.
         heat_state: (n_cells,) rock salt and vacated volume; None before any heat.
         regions: where oxygen takes part in redox; None where it nowhere does.
+        reconstructed: (n_cells,) or a number, share that layers of corrosion took from the active material;
+            it stores and conducts no more. Layers lie on faces: what is left has the same lattice strain.
+        kept_alkali: per formula unit of that share, the alkali that stays in the layers.
     """
 
     particle: Particle
@@ -85,6 +88,8 @@ class ParticleModel:
     heat: Heat | None = None
     heat_state: HeatState | None = None
     regions: RedoxRegions | None = None
+    reconstructed: Array | float = 0.0
+    kept_alkali: float = 0.0
 
     @cached_property
     def layered(self) -> Array:
@@ -94,12 +99,20 @@ class ParticleModel:
 
     @property
     def capacity(self) -> Array:
-        """(n_cells,) alkali per change of x, c_max (1 - f), mol/m3."""
-        return self.material.c_max * self.layered
+        """(n_cells,) alkali per change of x, c_max (1 - f) (1 - r), mol/m3."""
+        return self.material.c_max * self.layered * (1 - self.reconstructed)
 
     def held(self, x: Array) -> Array:
-        """(n_cells,) alkali per formula unit as synthesised, (1 - f) x and what rock salt holds."""
-        return x if self.heat_state is None else self.layered * x + self.heat_state.alkali
+        """(n_cells,) alkali per formula unit as synthesised.
+
+        (1 - r) ((1 - f) x and what rock salt holds) and what a reconstructed share r keeps.
+        """
+        inside = x if self.heat_state is None else self.layered * x + self.heat_state.alkali
+        return (1 - self.reconstructed) * inside + self.reconstructed * self.kept_alkali
+
+    def corroded(self, share: Array, kept_alkali: float) -> "ParticleModel":
+        """The particle with a share (n_cells,) of its core lost to layers that keep some alkali."""
+        return replace(self, reconstructed=np.where(self.in_core, share, 0.0), kept_alkali=kept_alkali)
 
     def heated(self, state: HeatState) -> "ParticleModel":
         """The particle with the rock salt of `state`.
@@ -167,13 +180,13 @@ class ParticleModel:
 
     @cached_property
     def diffusivity(self) -> Array:
-        """(n_cells, 2, 2) diffusivity in the section, (1 - f) R diag(D_ab, D_ab, D_c) R^T, m2/s."""
+        """(n_cells, 2, 2) diffusivity in the section, (1 - f) (1 - r) R diag(D_ab, D_ab, D_c) R^T, m2/s."""
         rotation = self.particle.cell_orientation
         crystal = np.diag([self.material.diffusivity_ab] * 2 + [self.material.diffusivity_c])
         tensor = (rotation @ crystal @ rotation.transpose(0, 2, 1))[:, :2, :2].copy()
         if self.shell is not None:
             tensor[~self.in_core] = self._shell_diffusivity * np.eye(2)
-        return tensor if self.heat_state is None else tensor * self.layered[:, None, None]
+        return tensor * (self.layered * (1 - self.reconstructed))[:, None, None]
 
     @property
     def _shell_diffusivity(self) -> float:
