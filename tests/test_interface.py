@@ -23,6 +23,9 @@ from faultline.interface import (
     fresh_layers,
     layers_from_dataset,
     reacting_faces,
+    reconstructed_blocks,
+    reconstructed_share,
+    renewed,
     vertex_wet_time,
     weakened,
     wetted_interfaces,
@@ -460,3 +463,54 @@ def test_closed_forms_of_the_verification_table():
         *environment.oxygen_release(),
     ]
     assert [row for row in rows if row.verdict != "pass"] == []
+
+
+def breathing(particle, ranges):
+    """(3, n_cells, 6) strain along x, y and z that swells to `ranges` and comes back."""
+    strain = np.zeros((3, particle.n_cells, 6))
+    strain[1, :, :3] = ranges
+    return strain
+
+
+def test_strain_renews_what_lies_in_the_face_and_grows_as_bare_oxide_does(particle):
+    wet = np.zeros(particle.n_interfaces)
+    layers = replace(fresh_layers(particle), wet_time=wet)
+    thickness, bare = 5e-9, np.ones(particle.n_surface)
+    # the boundary stands along y: strain along x pulls its sides together and tears nothing
+    still = renewed(layers, particle, GROWTH, breathing(particle, (0.03, 0.0, 0.0)), thickness, bare)
+    assert_allclose(still.corroded_depth, 0.0, atol=1e-20)
+    torn = renewed(layers, particle, GROWTH, breathing(particle, (0.03, 0.01, 0.02)), thickness, bare)
+    assert_allclose(torn.corroded_depth, thickness * 0.03, rtol=0.02)  # thin layers grow linearly
+    covered = renewed(layers, particle, GROWTH, breathing(particle, (0.03, 0.01, 0.02)), thickness, 0 * bare)
+    assert_allclose(covered.surface_layer_thickness, 0.0)
+    dry = renewed(
+        fresh_layers(particle), particle, GROWTH, breathing(particle, (0.0, 0.1, 0.0)), thickness, bare
+    )
+    assert_allclose(dry.corroded_depth, 0.0)
+    assert dry.surface_layer_thickness.max() > 0
+
+
+@given(st.floats(0.0, 2e-7), st.floats(0.001, 0.1))
+@settings(max_examples=20, deadline=None)
+def test_thick_layers_hold_back_what_tearing_adds(depth, strain):
+    particle = rectangle_particle((4e-6, 2e-6), (4, 2))
+    layers = replace(fresh_layers(particle), surface_layer_thickness=np.full(particle.n_surface, depth))
+    bare = np.ones(particle.n_surface)
+    after = renewed(layers, particle, GROWTH, breathing(particle, (0.0, 0.0, strain)), 5e-9, bare)
+    gained = after.surface_layer_thickness - depth
+    assert np.all(gained > 0) and np.all(gained <= 5e-9 * strain * (1 + 1e-6))
+
+
+def test_the_share_that_is_reconstructed_is_that_of_its_blocks(particle):
+    rng = np.random.default_rng(0)
+    layers = replace(
+        fresh_layers(particle),
+        corroded_depth=1e-8 * rng.random(particle.n_interfaces),
+        surface_layer_thickness=1e-8 * rng.random(particle.n_surface),
+    )
+    blocks = reconstructed_blocks(particle, layers)
+    taken = 2 * particle.interface_length @ layers.corroded_depth
+    taken += particle.surface_length @ layers.surface_layer_thickness
+    area = np.bincount(particle.block, particle.cell_area)
+    assert_allclose(area @ blocks, taken, rtol=1e-12)
+    assert_allclose(reconstructed_share(particle, layers), taken / particle.area, rtol=1e-12)

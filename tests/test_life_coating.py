@@ -30,10 +30,10 @@ CYCLES = 12
 
 @cache
 def coated(thickness: str | None, material: str = "coat-alumina") -> LifeCycle:
-    """A cycle of a particle under so thick a coating, in much acid."""
+    """A cycle of a particle under so thick a coating, in much acid, where only acid makes layers grow."""
     shell = thickness and {"thickness": thickness, "material": material, "model": "film"}
     changes = {"microstructure": PARTICLE | {"shell": shell}, "interface": {"electrolyte": "carbonate-acid"}}
-    return small_cycle(CASE, changes)
+    return small_cycle(CASE, changes, renewal="0 nm")
 
 
 def live(cycle: LifeCycle, largest: int = 1, cycles: int = CYCLES) -> list[Milestone[LifeState]]:
@@ -83,7 +83,7 @@ def brittle(thickness: str) -> LifeCycle:
     """A cycle under a film so brittle that thick ones crack in the small particle's short cycles."""
     shell = {"thickness": thickness, "material": "coat-p2-oxide", "model": "film"}
     changes = {"microstructure": PARTICLE | {"shell": shell}, "interface": {"electrolyte": "carbonate-acid"}}
-    cycle = small_cycle(CASE, changes)
+    cycle = small_cycle(CASE, changes, renewal="0 nm")
     assert cycle.coating is not None
     cycle.coating = replace(cycle.coating, toughness=1.0)
     return cycle

@@ -133,6 +133,8 @@ def test_choices_and_groups_of_the_file(tmp_path):
         "interfaces.grain_boundary.shear_strength",
         "life.third_dimension",
         "contacts",
+        "life.renewal",
+        "life.film_decay",
     ]
     assert len(factors["contacts"]) == 2
 

@@ -154,6 +154,7 @@ def _shown(given: object) -> str:
 
 
 Length = Annotated[float, Quantity("a length", "m", "5 um", gt=0)]
+LengthOrNone = Annotated[float, Quantity("a length", "m", "5 nm", ge=0)]
 Time = Annotated[float, Quantity("a time", "s", "24 h", ge=0)]
 Temperature = Annotated[float, Quantity("a temperature", "K", "25 degC", gt=0)]
 Voltage = Annotated[float, Quantity("a voltage", "V", "4.3 V")]

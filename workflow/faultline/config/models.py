@@ -539,7 +539,12 @@ class AgingSettings(Settings):
         default=1.0,
         ge=0.01,
         le=1000,
-        description="Factor on the rates at which the electrolyte reconstructs the oxide (a calibration).",
+        description="Factor on the rates at which the electrolyte reconstructs the oxide.",
+    )
+    renewal: q.LengthOrNone = _default(
+        "8 nm",
+        "Layer to which oxide passivates where the strain of a cycle tears the old one; 0 for layers that "
+        "stretch (calibrated: six published retentions come out least wrong; 2 to 30 nm).",
     )
     third_dimension: q.Fraction = _default(
         "30 %",

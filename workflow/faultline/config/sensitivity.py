@@ -60,6 +60,14 @@ SETTINGS = (
         (0.01, 0.5),
     ),
     Estimate(
+        "life.renewal",
+        8e-9,
+        "m",
+        "chosen so that six published retentions come out least wrong; half and twice of it do hardly worse",
+        "estimate",
+        (2e-9, 30e-9),
+    ),
+    Estimate(
         "life.film_decay",
         1e-9,
         "m",

@@ -17,6 +17,7 @@ from faultline.interface.corrosion import (
     weakened,
 )
 from faultline.interface.electrolyte import Electrolyte, Interphase
+from faultline.interface.renewal import renewed
 from faultline.interface.wetting import (
     Attack,
     attack_reach,
@@ -49,6 +50,7 @@ __all__ = [
     "reacting_faces",
     "reconstructed_blocks",
     "reconstructed_share",
+    "renewed",
     "vertex_wet_time",
     "weakened",
     "wetted_interfaces",

@@ -126,6 +126,10 @@ class Coating:
         """Thickness (n_surface,) over that as deposited, 0 where the film is cracked."""
         return np.where(film.cracked, 0.0, self.left(film) / self.thickness)
 
+    def open_share(self, film: Film) -> Array:
+        """Share (n_surface,) of the oxide below that acid reaches at once: all where the film is cracked."""
+        return np.where(film.cracked, 1.0, np.exp(-self.left(film) / self.depth))
+
     def energy_release(self, stress: Array, thickness: Array | float) -> Array:
         """Energy (n_surface,) per area of a channel crack, J/m2, in a film under tension `stress` (Pa)."""
         return CHANNEL * np.maximum(stress, 0.0) ** 2 * thickness / self.modulus

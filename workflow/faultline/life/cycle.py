@@ -36,6 +36,7 @@ from faultline.interface import (
     reacting_faces,
     reconstructed_blocks,
     reconstructed_share,
+    renewed,
     weakened,
 )
 from faultline.life.capacity import AlkaliLedger, cycle_outcome
@@ -167,7 +168,8 @@ class LifeCycle:
             self.observer(model, history)
         heated = replace(state, heat=cycler.model.heat_state or state.heat)
         cracked = with_cracks(heated, evolution.state, evolution.slip, history.field("opening"))
-        return self._aged(self._corroded(self._strained(cracked, history), history), model, history)
+        corroded = self._corroded(self._strained(cracked, history), history)
+        return self._aged(self._renewed(corroded, model, history), model, history)
 
     def _model(self, state: LifeState) -> ParticleModel:
         """Laws of the particle with the defects that cycling has left, and without what layers took."""
@@ -299,6 +301,19 @@ class LifeCycle:
             film=state.film,
         )
         return replace(state, layers=found.layers, film=found.film or state.film)
+
+    def _renewed(self, state: LifeState, model: ParticleModel, history: History) -> LifeState:
+        """The state with the layers that the cycle's strain tore grown together again."""
+        if self.growth is None:
+            return state
+        x, models = history.field("site_fraction"), history.models(model)
+        strain = np.stack([hot.eigenstrain(row) for hot, row in zip(models, x, strict=True)])
+        bare = np.ones(self.particle.n_surface)
+        if self.coating is not None:
+            bare = self.coating.open_share(state.film)
+        thickness = self.settings.life.renewal
+        found = renewed(state.layers, self.particle, self.growth, strain, thickness, bare)
+        return replace(state, layers=found)
 
     def _aged(self, state: LifeState, model: ParticleModel, history: History) -> LifeState:
         """The state with the cycle's composition and outcome, and what the first cycle did to defects."""

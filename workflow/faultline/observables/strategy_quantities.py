@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 SAMPLES = 200  # of a cycle's curve, half of them on charge
 FRAMES = 60  # of a cycle's lattice, half of them on charge
-FIRST_SIMULATED = 5  # among these cycles `retention_best` seeks the best one
+FORMATION = 5  # first cycles, whose best is what retention counts from, as cells are quoted after formation
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ AT_THE_END = {
     "coating_cracked": "coating_cracked",
 }
 OF_LIFE = {
-    "retention": Quantity("1", "discharge capacity at the end of the life over cycle 1", "higher"),
-    "retention_best": Quantity("1", "the same over the best of the first simulated cycles", "higher"),
+    "retention": Quantity(
+        "1", "discharge capacity at the end of the life over the best of the first five cycles", "higher"
+    ),
     "end_polarisation": Quantity("V", "polarisation at the end of the life", "lower"),
     "end_failed_fraction": Quantity("1", "failed share of the interfaces at the end of the life", "lower"),
     "end_mean_damage": Quantity("1", "mean damage at the end of the life", "lower"),
@@ -85,11 +86,10 @@ def life_quantities(runs: xr.Dataset, cycle: int | None) -> dict[str, Floats]:
         return {name: np.full(runs.sizes["seed"], np.nan) for name in OF_LIFE}
     here = {name: _at(runs, series, cycle) for name, series in AT_THE_END.items()}
     capacity = _at(runs, "discharge_capacity", cycle)
-    early = runs["life_discharge_capacity"].isel(simulated=slice(FIRST_SIMULATED))
+    early = runs["life_discharge_capacity"].where(runs["life_cycle"] <= FORMATION)
     with np.errstate(divide="ignore", invalid="ignore"):
-        kept = capacity / _at(runs, "discharge_capacity", 1)
-        kept_of_best = capacity / early.max("simulated").values
-    return {"retention": kept, "retention_best": kept_of_best, **here}
+        kept = capacity / early.max("simulated").values
+    return {"retention": kept, **here}
 
 
 def _at(runs: xr.Dataset, series: str, cycle: int) -> Floats:
