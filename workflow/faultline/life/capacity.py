@@ -1,8 +1,8 @@
 """What a life loses: capacities of simulated cycles, retention and fade, and the alkali of a full cell.
 
 Nothing here prescribes a loss. Capacity is the charge that passes in a simulated cycle between its cutoffs;
-what is isolated does not react, what is reconstructed resists, and in a full cell a discharge ends at the
-latest when the alkali is used up.
+what is isolated does not react, what is reconstructed resists and stores nothing, and in a full cell a
+discharge ends at the latest when the alkali is used up.
 """
 
 from __future__ import annotations
