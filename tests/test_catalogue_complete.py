@@ -107,7 +107,7 @@ def test_what_no_source_states_is_the_same_in_a_class(strategies):
             one.case.settings.strategy.model_dump()["class"],
         )
         assert (shell is not None) == (group.endswith("-coating") or group == "core-shell"), name
-        if group.endswith("-coating"):
+        if group.endswith("-coating") and not name.startswith("sweep-"):  # which goes over thicknesses
             assert shell.thickness == pytest.approx(FILMS.get(group, 5e-9)), name
         if group == "single-crystal":
             assert one.case.settings.microstructure.grains.count == 1, name
@@ -124,8 +124,10 @@ def on_strategies(study: Study) -> list:
 
 def test_every_strategy_answers_a_claim(study, strategies):
     asked = {claim.computed.strategy for claim in on_strategies(study)}
-    # Vapour is compared with the other gases in the study of gases; the single crystal shows bands at work.
-    assert set(strategies) - asked == {"ref-65-vapour", "ref-53-single"}
+    # Vapour is compared with the other gases in the study of gases; the single crystal shows bands at work; the
+    # sweep shows an optimum that no source states.
+    silent = {name for name in set(strategies) - asked if not name.startswith("sweep-alumina-")}
+    assert silent == {"ref-65-vapour", "ref-53-single"}
 
 
 def test_claims_ask_for_what_the_catalogue_computes(study):

@@ -50,6 +50,7 @@ OF_FRAMES = {
 FIRST_CYCLE = OF_RECORD | OF_FRAMES
 # of the cycle at which the life is looked at: series of the record
 AT_THE_END = {
+    "end_discharge_capacity": "discharge_capacity",
     "end_polarisation": "polarisation",
     "end_failed_fraction": "failed_fraction",
     "end_mean_damage": "mean_damage",
@@ -63,6 +64,7 @@ OF_LIFE = {
     "retention": Quantity(
         "1", "discharge capacity at the end of the life over the best of the first five cycles", "higher"
     ),
+    "end_discharge_capacity": Quantity("mAh/g", "discharge capacity at the end of the life", "higher"),
     "end_polarisation": Quantity("V", "polarisation at the end of the life", "lower"),
     "end_failed_fraction": Quantity("1", "failed share of the interfaces at the end of the life", "lower"),
     "end_mean_damage": Quantity("1", "mean damage at the end of the life", "lower"),

@@ -81,6 +81,7 @@ END_CRACKED = Shown(
     "points", from_zero=True,
 )  # fmt: skip
 RETENTION = Shown("retention", "capacity kept", "retention", 100, "%", "points")
+END_CAPACITY = Shown("end_discharge_capacity", "discharge, end of the life", "capacity", 1, "mAh/g", "mAh/g")
 OF_CYCLE_1, OF_A_LIFE = (CRACKED, CAPACITY, POLARISATION), (END_CRACKED, RETENTION)
 
 

@@ -19,8 +19,8 @@ from faultline.config.composition import CompositionError, compose
 from faultline.plots.catalogue import (
     CAPACITY,
     CRACKED,
+    END_CAPACITY,
     POLARISATION,
-    RETENTION,
     CatalogueResult,
     Compared,
     Member,
@@ -132,8 +132,8 @@ def coating_sweeps(result: CatalogueResult) -> list[Sweep]:
 
 
 def sweep_optimum(result: CatalogueResult, sweep: Sweep) -> tuple[float, bool] | None:
-    """Thickness (nm) with the largest retention, and whether it lies within the sweep; None without lives."""
-    kept = [result.compared(member.name, RETENTION) for member in sweep.members]
+    """Thickness (nm) that leaves most capacity, and whether it lies within the sweep; None without lives."""
+    kept = [result.compared(member.name, END_CAPACITY) for member in sweep.members]
     values = np.array([found.mean if found else math.nan for found in kept])
     if np.isfinite(values).sum() < LEAST_THICKNESSES:
         return None
@@ -151,7 +151,7 @@ def thickness_figures(result: CatalogueResult) -> list[Figure]:
 def _sweep_figure(result: CatalogueResult, sweep: Sweep) -> Figure:
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.1), layout="constrained")
     optimum = sweep_optimum(result, sweep)
-    for ax, shown in zip(axes, (POLARISATION, CRACKED, RETENTION), strict=True):
+    for ax, shown in zip(axes, (POLARISATION, CRACKED, END_CAPACITY), strict=True):
         rows = [result.compared(member.name, shown) for member in sweep.members]
         if not any(found and math.isfinite(found.mean) for found in rows):
             message_panel(ax, f"{shown.label}: not computed", width=24)
@@ -170,7 +170,7 @@ def _sweep_figure(result: CatalogueResult, sweep: Sweep) -> Figure:
     figure.suptitle(f"{sweep.coating} on {sweep.control.entry.title}")
     marks = [Line2D([], [], color="0.4", linestyle="--", label="without coating")]
     if optimum:
-        marks.append(Line2D([], [], color=COLOURS[1], linestyle=":", label="largest retention"))
+        marks.append(Line2D([], [], color=COLOURS[1], linestyle=":", label="most capacity in the end"))
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8.5)
     return figure
 
@@ -213,7 +213,7 @@ def _thickness_axis(ax: Axes) -> None:
 
 
 def thickness_words(result: CatalogueResult) -> str:
-    """Say at which thickness retention is largest, where a sweep shows it."""
+    """Say at which thickness most capacity is left after the life, where a sweep shows it."""
     sweeps = coating_sweeps(result)
     if not sweeps:
         return (
@@ -231,9 +231,10 @@ def _sweep_words(result: CatalogueResult, sweep: Sweep) -> str:
         return f"{head}: no life was computed, so that no thickness can be called the best."
     at, inside = optimum
     if inside:
-        return f"{head}: retention is largest at {number(at)} nm, and less on either side."
+        return f"{head}: after the life most capacity is left at {number(at)} nm, and less on either side."
     return (
-        f"{head}: retention is largest at the end of the sweep, {number(at)} nm; no optimum lies within it."
+        f"{head}: after the life most capacity is left at the end of the sweep, {number(at)} nm; no optimum "
+        "lies within it."
     )
 
 
