@@ -124,8 +124,8 @@ def on_strategies(study: Study) -> list:
 
 def test_every_strategy_answers_a_claim(study, strategies):
     asked = {claim.computed.strategy for claim in on_strategies(study)}
-    # Vapour is compared with the other gases in the study of gases; the single crystal shows bands at work; the
-    # sweep shows an optimum that no source states.
+    # Vapour is compared with the other gases in the study of gases; the single crystal shows bands at work;
+    # the sweep shows an optimum that no source states.
     silent = {name for name in set(strategies) - asked if not name.startswith("sweep-alumina-")}
     assert silent == {"ref-65-vapour", "ref-53-single"}
 

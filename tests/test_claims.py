@@ -25,6 +25,7 @@ from faultline.observables.claims import (
     Numbers,
     claim_rows,
     claim_table,
+    missed_claims,
     success_rates,
 )
 from faultline.observables.comparison import DOES_NOT_HOLD, HOLDS, TOO_FEW_SEEDS, WITHIN_SPREAD, judge
@@ -289,12 +290,12 @@ def test_verdicts_do_not_depend_on_the_unit(stated, value, factor):
 
 def mixed() -> list:
     claims = {
-        "hit": claim(RUN, stated=3.0),
-        "miss": claim(RUN, stated=9.0, explanation="The slab is small."),
+        "hit": claim(RUN, stated=3.0, miss="It held in the end."),
+        "given": claim(RUN, kind="input", stated=9.0),
+        "miss": claim(RUN, stated=9.0, miss="The slab is small & cold."),
         "sign": ordering({**RUN, "expect": {"greater": 0}}),
         "noise": ordering({**RUN, "expect": {"greater": 2.9}}),
         "fit": claim(RUN, kind="calibration", stated=3.1),
-        "given": claim(RUN, kind="input", stated=9.0),
         "yes": claim(RUN, tolerance="exists", stated=1),
         "no": claim(None, kind="not_modelled", tolerance=None, why="no such <physics> here"),
         "elsewhere": claim(CASE),
@@ -337,13 +338,43 @@ def test_the_summary_says_what_was_not_counted(rows):
     assert "11% of the claims are not modelled" in words
 
 
-def test_misses_are_told_with_their_explanation(rows):
-    words = shown.misses(rows)
-    assert words.count("\n- ") + 1 == 3
-    assert "The slab is small." in words
-    assert "within spread" in words
-    assert "No explanation has been written." in words
-    assert "No claim" in shown.misses(rows[rows["id"] == "hit"])
+def test_misses_that_count_come_first():
+    missed = missed_claims(pd.DataFrame(mixed()))
+    assert list(missed["id"]) == ["miss", "noise", "given"]
+    assert set(missed["verdict"]) == {DOES_NOT_HOLD, WITHIN_SPREAD}
+
+
+def test_the_text_of_a_miss_reaches_the_details_and_not_the_table():
+    assert {one.id: one.miss for one in mixed()}["miss"] == "The slab is small & cold."
+    assert "miss" not in claim_table(mixed()).columns
+
+
+def test_misses_are_counted_with_those_that_nobody_explained(rows):
+    words = shown.misses_words(rows)
+    assert words.startswith(
+        "3 claims do not hold: 1 of kind prediction, 1 of kind ordering, 1 of kind input."
+    )
+    assert "1 are explained, 2 are not explained yet: noise, given." in words
+    assert "No claim" in shown.misses_words(rows[rows["id"] == "hit"])
+    assert "0 are not explained yet." in shown.misses_words(rows[rows["id"] == "miss"])
+
+
+def test_misses_are_shown_with_their_numbers_and_why(rows):
+    page = shown.misses_table(rows).to_html()
+    assert page.count("<tr>") == 1 + 3
+    assert "The slab is small &amp; cold." in page
+    assert "It held in the end." not in page  # it holds
+    assert page.count(shown.UNEXPLAINED) == 2
+    assert "greater than 2.9" in page  # an ordering without a number
+    assert "9.00" in page
+    assert "3.00" in page
+
+
+def test_a_run_that_failed_is_listed_among_the_misses():
+    held = Numbers(dislocations={"run": {"other": Statistic(1.0, "")}}, failed=("run",))
+    found = pd.DataFrame(claim_rows([claim(RUN, miss="It stopped.")], held))
+    assert list(found["verdict"]) == [FAILED]
+    assert "It stopped." in shown.misses_table(found).to_html()
 
 
 def test_the_tables_show_every_claim_with_escaped_text(rows):

@@ -229,6 +229,32 @@ def test_words_tell_what_was_found(rows):
     assert "no strategy" in pages.pairs_words(rows[rows["id"] == "fit"])
 
 
+def test_goals_stand_beside_what_was_found(rows):
+    rate, pairs, rank = pages.goals_words(rows).split("\n")
+    assert "4 of 6, 67%. Goal: 90%. *Missed.*" in rate  # 3 of 4 retentions and 1 of 2 pairs
+    assert "1 of 2 claims" in pairs
+    assert "a stated number on both sides 1 of 1. Goal: every one. *Missed.*" in pairs
+    assert "+0.80, of the number of cycles alone +0.80" in rank
+    assert rank.endswith("above that of the cycles. *Missed.*")  # as good as they are is not above
+
+
+def test_goals_that_are_met_say_so(rows):
+    good = rows[rows["id"].isin(["a-retention", "b-retention", "pair-a"])]
+    rate, pairs = pages.goals_words(good).split("\n")  # two retentions have no rank
+    assert rate.endswith("3 of 3, 100%. Goal: 90%. *Met.*")
+    assert pairs.endswith("*Met.*")
+    better = rows.assign(cycles=rows["cycles"].where(rows["id"] != "a-retention", 5000.0))
+    assert pages.goals_words(better).endswith("above that of the cycles. *Met.*")
+    assert "no claim" in pages.goals_words(rows[rows["kind"] == "calibration"])
+
+
+@pytest.mark.parametrize(("effect", "words"), [(0.04, "and 1 more have"), (-0.04, "and 0 more have")])
+def test_a_pair_within_the_spread_is_not_right_but_its_sign_may_be(effect, words):
+    found = pd.DataFrame([judged(ordering(), line(effect=effect, spread=0.05))])
+    assert list(found["verdict"]) == [WITHIN_SPREAD]
+    assert words in pages.goals_words(found)
+
+
 def test_the_figure_shows_every_retention(rows):
     figure = pages.retention_figure(rows)
     left, right = figure.axes

@@ -113,6 +113,11 @@ MALFORMED = {
         "allowed: calibration, input, not_modelled, ordering, possible, prediction",
     ),
     "same id twice": (GOOD + GOOD, "claims[1].id", "'volume' stands twice"),
+    "miss of what was left out": (
+        GOOD + LEFT_OUT.format(k=1) + "  miss: it is not there\n",
+        "claims[1]",
+        "miss: is for what was computed; the reason of kind not_modelled stands in `why`",
+    ),
     "ordering with a class for numbers": (
         edited(("kind: prediction", "kind: ordering")),
         "claims[0]",

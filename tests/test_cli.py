@@ -1,19 +1,22 @@
 """The commands of `python -m faultline`."""
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import written_study
 from config_project import FULL, write_project
 from faultline.cli import main
 from faultline.config.loader import load_study
-from faultline.config.slices import stage_slice
 from faultline.dataset import write_dataset
 from faultline.microstructure.build import build_particle
-from faultline.provenance import config_hash
+from faultline.provenance_check import case_files
+from faultline.running import hold
 
 STUDY = {
     "config/config.yaml": "cases: [base, humid]\nseeds: 2\n",
@@ -41,6 +44,16 @@ def metrics(project: Path, case: str, **values: object) -> Path:
 
 def run(project: Path, *arguments: str) -> int:
     return main([*arguments, "--root", str(project)])
+
+
+def cells(project: Path, capsys: pytest.CaptureFixture[str], case: str) -> dict[str, str]:
+    """Cells of the table of `status`, by column."""
+    assert run(project, "status") == 0
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    starts = [header.index(name) for name in header.split()]
+    row = next(row for row in rows if row.startswith(f"{case} "))
+    pieces = [row[i:j].strip() for i, j in zip(starts, [*starts[1:], None], strict=True)]
+    return dict(zip(header.split(), pieces, strict=True))
 
 
 def test_explain_shows_value_unit_origin_and_status(project, capsys):
@@ -83,9 +96,9 @@ def test_compare_shows_only_what_differs(project, capsys):
 
 def test_status_and_retry_failed(project, capsys):
     case = load_study("config/config.yaml", project).case("base.s1")
-    key = config_hash(stage_slice(case, "microstructure"))[:8]
+    (particle,) = case_files(case)["microstructure"]
     kept = [
-        stage(project, f"microstructures/disc-{key}/microstructure.nc", "ok"),
+        stage(project, particle, "ok"),
         stage(project, "base.s1/defects.nc", "ok"),
         stage(project, "base.s2/block-1-1/cycling.nc", "ok"),
         metrics(project, "base.s2", status="ok"),
@@ -98,31 +111,11 @@ def test_status_and_retry_failed(project, capsys):
     damaged = project / "results/base.s2/exposure.nc"
     damaged.write_bytes(b"no netcdf")
 
-    assert run(project, "status") == 0
-    table = {line.split()[0]: line.split("  ") for line in capsys.readouterr().out.splitlines()}
-    cells = {name: [cell.strip() for cell in row if cell.strip()] for name, row in table.items()}
-    assert cells["base.s1"] == [
-        "base.s1",
-        "done",
-        "done",
-        "waiting",
-        "failed",
-        "failed before",
-        "waiting",
-        "none",
-        "done",
-    ]
-    assert cells["base.s2"] == [
-        "base.s2",
-        "waiting",
-        "waiting",
-        "damaged",
-        "done",
-        "waiting",
-        "waiting",
-        "none",
-        "done",
-    ]
+    done = ["done"] * 2
+    row = list(cells(project, capsys, "base.s1").values())
+    assert row == ["base.s1", *done, "waiting", "failed", "failed before", "waiting", "none", "done"]
+    row = list(cells(project, capsys, "base.s2").values())
+    assert row == ["base.s2", "waiting", "waiting", "damaged", "done", "waiting", "waiting", "none", "done"]
 
     assert run(project, "retry-failed", "config/config.yaml") == 0
     told = capsys.readouterr().out
@@ -141,9 +134,7 @@ LIFE_STUDY = {
 
 
 def life_column(project: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    assert run(project, "status") == 0
-    header, _, row = capsys.readouterr().out.splitlines()
-    return row[header.index("life") :].split("  ")[0].strip()
+    return cells(project, capsys, "full")["life"]
 
 
 def test_status_and_retry_failed_know_the_blocks_of_a_life(tmp_path, capsys):
@@ -182,6 +173,108 @@ def test_a_stage_file_that_changed_since_it_was_written_is_damaged_not_failed(pr
     assert "damaged" in row and "failed" not in row
     assert run(project, "retry-failed") == 0
     assert file.exists()
+
+
+def test_files_of_a_block_with_other_cycles_do_not_count(project, capsys):
+    stage(project, "base.s1/block-1-3/cycling.nc", "diverged")  # from when it had three cycles
+    assert run(project, "status") == 0
+    assert "failed" not in capsys.readouterr().out
+    assert run(project, "retry-failed") == 0
+    assert "No stage of this study has failed." in capsys.readouterr().out
+
+
+def benchmark(project: Path, name: str, seconds: float) -> None:
+    file = project / "results/benchmarks" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t100\n")
+
+
+def test_status_tells_the_minutes_that_each_job_took(project, capsys):
+    (particle,) = case_files(load_study("config/config.yaml", project).case("base.s1"))["microstructure"]
+    stage(project, particle, "ok")
+    benchmark(project, f"{Path(particle).parent}.tsv", 3.0)
+    stage(project, "base.s1/defects.nc", "ok")  # not measured
+    stage(project, "base.s1/block-1-1/cycling.nc", "ok")
+    benchmark(project, "base.s1/block-1-1/cycling.tsv", 192.0)
+    stage(project, "base.s1/block-1-1/cracks.nc", "ok")
+    benchmark(project, "base.s1/block-1-1/cracks.tsv", 600.0)  # from when it was coupled one way
+    stage(project, "base.s1/block-1-1/interface.nc", "diverged")
+    benchmark(project, "base.s1/block-1-1/interface.tsv", 7200.0)
+    benchmark(project, "base.s1/exposure.tsv", 60.0)  # its file was deleted
+    metrics(project, "base.s1", status="ok")
+    benchmark(project, "base.s1/observables.tsv", 60.0)
+    assert cells(project, capsys, "base.s1") == {
+        "case": "base.s1",
+        "microstructure": "done 0.05",
+        "defects": "done",
+        "exposure": "waiting",
+        "cycling": "done 3.2",
+        "cracks": "done",
+        "interface": "failed 120",
+        "life": "none",
+        "metrics": "done 1.0",
+    }
+
+
+def test_a_life_takes_the_minutes_of_its_blocks(tmp_path, capsys):
+    project = write_project(tmp_path, LIFE_STUDY)
+    for block in ("1-4", "5-8", "9-10"):
+        for name in ("life", "state"):
+            stage(project, f"full/block-{block}/{name}.nc", "ok")
+        benchmark(project, f"full/block-{block}/life.tsv", 300.0)
+    stage(project, "full/life.nc", "ok")
+    benchmark(project, "full/life.tsv", 60.0)
+    assert cells(project, capsys, "full")["life"] == "done 16"
+
+
+def mark(project: Path, output: str) -> Path:
+    """Mark an output as Snakemake does when its job starts."""
+    from snakemake.persistence.file import FilePersistence
+
+    folder = project / ".snakemake/incomplete"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = SimpleNamespace(_fetch_max_len=lambda subject: 40)  # so that names are cut, as long ones are
+    file = Path(FilePersistence._record_path(names, str(folder), output))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
+    return file
+
+
+def test_status_tells_what_is_running_while_a_run_lives(project, capsys):
+    killed = mark(project, "results/base.s2/defects.nc")
+    os.utime(killed, (1e9, 1e9))  # by an earlier run, which was killed
+    (project / ".snakemake/incomplete/migration_underway").touch()
+    with hold(project / ".snakemake", project / "results", main=True):
+        mark(project, "results/base.s1/block-1-1/cycling.nc")
+        mark(project, "results/base.s1/metrics.json")
+        row = cells(project, capsys, "base.s1")
+        assert (row["cycling"], row["metrics"], row["cracks"]) == ("running", "running", "waiting")
+        assert cells(project, capsys, "base.s2")["defects"] == "waiting"
+    assert cells(project, capsys, "base.s1")["cycling"] == "waiting"  # the run has ended
+
+
+def test_asking_for_the_status_does_not_disturb_a_run(project, capsys):
+    run(project, "status")
+    assert not (project / ".snakemake").exists()
+    with hold(project / ".snakemake", project / "results", main=True):
+        run(project, "status")
+        with hold(project / ".snakemake", project / "results", main=False) as job:
+            assert job is not None
+
+
+def test_provenance_check_prints_what_does_not_match(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(written_study.project(tmp_path))
+    written_study.write_results(tmp_path)
+    capsys.readouterr()
+    assert main(["provenance-check"]) == 0
+    assert capsys.readouterr().out == "config/config.yaml: 21 stage files match, 0 do not; missing: 0.\n"
+
+    Path("results/base/exposure.nc").write_bytes(b"no netcdf")
+    Path("results/full/life.nc").unlink()
+    assert main(["provenance-check", "config/config.yaml"]) == 1
+    told = capsys.readouterr().out
+    assert "results/base/exposure.nc" in told and "damaged" in told
+    assert told.endswith("config/config.yaml: 19 stage files match, 1 do not; missing: 1.\n")
 
 
 def test_export_of_a_missing_file_is_a_plain_message(project, capsys):
