@@ -354,6 +354,18 @@ def test_slow_iterations_call_for_factors_of_the_whole():
     assert preconditioner.largest_forcing < loose
 
 
+def test_old_factors_are_given_up_when_they_do_not_help():
+    model, law, jump = cracking()
+    preconditioner = Preconditioner(model.system)
+    assert preconditioner.patience == preconditioner.MOST
+    for _ in range(30):
+        preconditioner.prepare(law, jump, True)
+        preconditioner.learn(2 * Preconditioner.COSTLY)
+    assert preconditioner.patience < preconditioner.MOST  # of an earlier state
+    preconditioner.renew(law, jump)
+    assert preconditioner.patience == preconditioner.MOST
+
+
 def test_both_preconditioners_lead_to_the_same_cracks(monkeypatch):
     particle = polycrystal(count=10)
     stiffness, eigenstrain = crystal(particle)

@@ -28,7 +28,6 @@ Ints = NDArray[np.int64]
 
 SMALLEST_FORCING = 1e-3
 LARGEST_DEFECT = 1e-3  # unbalanced part of a direction over the strength: more would break sound interfaces
-LARGEST_CG_COUNT = 500
 ARMIJO, APPROXIMATE_WOLFE = 1e-4, 0.9
 
 
@@ -202,7 +201,12 @@ def minimise(
         largest = preconditioner.largest_forcing
         forcing = np.clip(0.9 * (residual / previous) ** 2, SMALLEST_FORCING, largest)
         forcing = np.clip(forcing, 0.5 * tolerance / residual, LARGEST_DEFECT / residual)
-        direction, count = _newton_direction(system, law.tangent(jump), gradient, preconditioner, forcing)
+        tangent, patience = law.tangent(jump), preconditioner.patience
+        direction, count = _newton_direction(system, tangent, gradient, preconditioner, forcing)
+        if count == patience < preconditioner.MOST:
+            cg_iterations += count
+            preconditioner.renew(law, jump)
+            direction, count = _newton_direction(system, tangent, gradient, preconditioner, forcing)
         preconditioner.learn(count)
         cg_iterations += count
         move = system.jumps(direction)
@@ -234,7 +238,7 @@ def _newton_direction(
     solution, residual = np.zeros_like(gradient), -gradient
     p, ap, rz_old = np.zeros_like(gradient), np.zeros_like(gradient), float("inf")
     target = forcing * np.linalg.norm(gradient)
-    for count in range(1, LARGEST_CG_COUNT + 1):
+    for count in range(1, preconditioner.patience + 1):
         z, az = preconditioner(residual)
         az += springs @ z
         az -= system.axial(z)

@@ -30,32 +30,44 @@ class Preconditioner:
 
     SLOW = 50  # iterations after which the blocks are looked at again
     FEW = 15
-    COSTLY = 80  # mean iterations with the blocks, beyond which the whole is cheaper; measured
+    COSTLY = 50  # mean iterations with the blocks, beyond which the whole is cheaper; measured
+    MOST, PATIENCE = 500, 30  # iterations of a direction, and of one by factors of an earlier state
     MEMORY = 0.9  # of the mean: about the last ten directions
+    MOSTLY = 0.6  # parted share of the points, from where the blocks are not even tried
 
     def __init__(self, system: InterfaceSystem) -> None:
         self._system = system
         self._used: BlockInverses | WholeFactors = BlockInverses(system)
-        self._count, self._mean = 0, 0.0
+        self._count, self._mean, self._old = 0, 0.0, False
 
     @property
     def largest_forcing(self) -> float:
         """Largest share of the gradient that a direction may leave: where iterations are few, less."""
         return 0.1 if isinstance(self._used, BlockInverses) else 0.01
 
+    @property
+    def patience(self) -> int:
+        """Iterations that a direction may take; one that takes them all with old factors is sought anew."""
+        return self.PATIENCE if self._old and isinstance(self._used, WholeFactors) else self.MOST
+
     def prepare(self, law: IncrementalLaw, jump: Floats, new_load: bool) -> None:
         """Renew what has become stale, before a direction from jumps (n_points, m)."""
         if isinstance(self._used, BlockInverses):
-            if self._mean > self.COSTLY:
-                self._used = WholeFactors(self._system, law, jump)
+            if self._mean > self.COSTLY or np.mean(law.lost >= 1) > self.MOSTLY:
+                self._used, self._old = WholeFactors(self._system, law, jump), False
             elif new_load or self._count > self.SLOW:
                 self._used.refresh(law, jump)
         elif self._count > self.FEW:
-            self._used.refresh(law, jump)
+            self.renew(law, jump)
+
+    def renew(self, law: IncrementalLaw, jump: Floats) -> None:
+        """Make what is used that of the jumps (n_points, m)."""
+        self._used.refresh(law, jump)
+        self._old = False
 
     def learn(self, count: int) -> None:
         """Take note of how many iterations a direction took."""
-        self._count = count
+        self._count, self._old = count, True
         self._mean = self.MEMORY * self._mean + (1 - self.MEMORY) * count
 
     def __call__(self, residual: Floats) -> tuple[Floats, Floats]:
