@@ -342,7 +342,7 @@ def test_convex_tangent_has_no_falling_branch():
 
 
 def test_slow_iterations_call_for_factors_of_the_whole():
-    model, law, jump = cracking()
+    model, law, jump = cracking(parts=0.05)
     preconditioner = Preconditioner(model.system)
     for _ in range(30):
         preconditioner.prepare(law, jump, True)
@@ -354,8 +354,16 @@ def test_slow_iterations_call_for_factors_of_the_whole():
     assert preconditioner.largest_forcing < loose
 
 
+def test_blocks_are_not_even_tried_where_most_has_parted():
+    model, law, jump = cracking(parts=0.05)
+    preconditioner = Preconditioner(model.system)
+    loose = preconditioner.largest_forcing
+    preconditioner.prepare(replace(law, lost=np.ones_like(law.lost)), jump, True)
+    assert preconditioner.largest_forcing < loose
+
+
 def test_old_factors_are_given_up_when_they_do_not_help():
-    model, law, jump = cracking()
+    model, law, jump = cracking(parts=0.05)
     preconditioner = Preconditioner(model.system)
     assert preconditioner.patience == preconditioner.MOST
     for _ in range(30):
