@@ -206,12 +206,10 @@ def test_a_target_that_is_there_is_refused(root: Path) -> None:
     assert files_in(Path("out")) == {"mine.txt"}
 
 
-@pytest.mark.parametrize(("key", "word"), [("license", "license"), ("authors", "authors")])
-def test_a_citation_without_authors_or_licence_is_refused(
-    root: Path, rocrate: Any, key: str, word: str
-) -> None:
+@pytest.mark.parametrize("key", ["title", "license", "authors"])
+def test_a_citation_without_title_authors_or_licence_is_refused(root: Path, rocrate: Any, key: str) -> None:
     Path("CITATION.cff").write_text(CITATION.replace(f"{key}:", f"x-{key}:"))
-    refused("CITATION.cff", word)
+    refused("CITATION.cff", key)
 
 
 # ---- what is written
@@ -267,7 +265,7 @@ def test_the_zip_file_holds_the_same(root: Path, rocrate: Any, tmp_path: Path) -
         names = {name for name in archive.namelist() if not name.endswith("/")}
         assert archive.testzip() is None
     assert names == files_in(folder)
-    assert not any(name.startswith("None") for name in names)  # see `_written`
+    assert not any(name.startswith("None") for name in names)
     assert rocrate(packed).mainEntity.id == "Snakefile"
     assert not list(Path().glob(".*.part")) and files_in(packed.parent) == {"out.crate.zip"}
 

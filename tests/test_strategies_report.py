@@ -240,7 +240,9 @@ def test_a_sweep_has_an_optimum_only_inside(tmp_path, result):
     (found,) = strategy_costs.coating_sweeps(inside)
     assert found.thickness.tolist() == pytest.approx([2, 8, 20])
     assert strategy_costs.sweep_optimum(inside, found) == (pytest.approx(8), True)
-    assert "most capacity is left at 8.00 nm, and less on either side" in strategy_costs.thickness_words(inside)
+    assert "most capacity is left at 8.00 nm, and less on either side" in strategy_costs.thickness_words(
+        inside
+    )
     assert "most capacity in the end" in texts(*strategy_costs.thickness_figures(inside))
     edge = catalogue_of(tmp_path / "b", [CONTROL, *sweep((0.95, 0.75, 0.9))], 1)
     assert "no optimum lies within it" in strategy_costs.thickness_words(edge)

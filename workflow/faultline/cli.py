@@ -1,7 +1,9 @@
-"""Command line: `python -m faultline explain | compare | status | retry-failed | export | schema`."""
+"""Command line: `python -m faultline COMMAND`; `--help` lists the commands."""
 
 import argparse
+import base64
 import math
+import os
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +13,6 @@ from faultline import __version__
 from faultline.config.case import Case, Study
 from faultline.config.describe import describe
 from faultline.config.loader import load_study
-from faultline.config.slices import stage_slice
 from faultline.config.tree import nearest
 from faultline.errors import UserError
 from faultline.seal import is_whole
@@ -24,16 +25,17 @@ _WORDS = {"ok": "done", "diverged": "failed", "upstream_failed": "failed before"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, or 1 after a user's mistake."""
+    """Run a command; returns its exit code: 0, or 1 after a user's mistake or where a check has failed."""
     options = _parser().parse_args(arguments)
+    code = 0
     try:
-        options.run(options)
+        code = options.run(options) or 0
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         sys.stderr.close()
-    return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,8 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--root", type=Path, default=Path(), help="project folder (default: this one)")
         return added
 
-    def study_option(added: argparse.ArgumentParser) -> None:
+    def study_option(added: argparse.ArgumentParser, positional: bool = False) -> None:
         added.add_argument("--study", default="config/config.yaml", help="study file (default: %(default)s)")
+        if positional:
+            added.add_argument(
+                "study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help="the same"
+            )
 
     added = command("explain", _explain, "every value of a case, with its unit and where it was written")
     added.add_argument("case", metavar="CASE")
@@ -57,12 +63,26 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("cases", nargs=2, metavar=("A", "B"))
     study_option(added)
     for name, run, words in (
-        ("status", _status, "cases against stages, from the files on disk"),
+        ("status", _status, "cases against stages: how far each is, and the minutes it took"),
         ("retry-failed", _retry_failed, "delete the files of failed stages, so that they run again"),
+        ("provenance-check", _provenance_check, "stage files that would not be written so today, and why"),
     ):
-        added = command(name, run, words)
-        study_option(added)
-        added.add_argument("study", nargs="?", default=argparse.SUPPRESS, metavar="STUDY", help="the same")
+        study_option(command(name, run, words), positional=True)
+    added = command("crate", _crate, "pack a finished study with its workflow as an RO-Crate, to archive it")
+    study_option(added, positional=True)
+    added.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER|FILE.zip",
+        help="what to write, new",
+    )
+    added.add_argument(
+        "--partial",
+        action="store_true",
+        help="also if some are missing or out of date; damaged ones stay out",
+    )
     added = command("export", _export, "write a stage file for ParaView")
     added.add_argument("file", type=Path, metavar="FILE")
     added.add_argument("-o", "--output", type=Path, required=True, help="name of the vtu file")
@@ -132,22 +152,128 @@ def _outcome(study: Study, cases: Iterable[Case]) -> dict[str, str]:
 
 def _status(options: argparse.Namespace) -> None:
     study = _study(options)
-    rows = []
-    for case in study.cases:
-        states = [_case_state(study, case, stage) for stage in STAGES]
-        metrics = (study.root / study.results / case.id / "metrics.json").is_file()
-        rows.append((case.id, *states, "done" if metrics else "waiting"))
+    under_way = _under_way(study.root / ".snakemake")
+    rows = [_status_row(study, case, under_way) for case in study.cases]
     _print_table(("case", *STAGES, "metrics"), rows)
+    print("\nBeside a state: minutes of its job; where cycling and cracks are one job, beside cycling.")
+
+
+def _status_row(study: Study, case: Case, under_way: frozenset[str]) -> list[str]:
+    """How far each stage of a case is, and the minutes it took."""
+    from faultline.provenance_check import case_files  # and with it all slices: not every command needs them
+
+    files = {stage: list(planned) for stage, planned in case_files(case).items()}
+    files["metrics"] = [f"{case.id}/metrics.json"]
+    two_way = case.coupling == "two_way"
+    cells = [case.id]
+    for stage in (*STAGES, "metrics"):
+        state = _state(study, files.get(stage, []), under_way)
+        unmeasured = state == "running" or (stage == "cracks" and two_way)
+        minutes = None if unmeasured else _minutes(study, files.get(stage, []))
+        cells.append(state if minutes is None else f"{state} {_rounded(minutes)}")
+    return cells
+
+
+def _state(study: Study, files: Sequence[str], under_way: frozenset[str]) -> str:
+    """How far the stage is that writes these files (below the results folder); a life is done when whole."""
+    if not files:
+        return "none"
+    if any((study.results / file).as_posix() in under_way for file in files):
+        return "running"
+    paths = [study.root / study.results / file for file in files]
+    states = [_WORDS.get(_stage_status(path), "damaged") for path in paths if path.is_file()]
+    failed = next((state for state in states if state != "done"), None)
+    return failed or ("done" if len(states) == len(files) else "waiting")
+
+
+def _minutes(study: Study, files: Iterable[str]) -> float | None:
+    """Wall time of the jobs that wrote those of the files that exist; None where no job was measured."""
+    results = study.root / study.results
+    places = [_benchmark(file) for file in files if (results / file).is_file()]
+    seconds = [_seconds(results / "benchmarks" / place) for place in places]
+    known = [value for value in seconds if value is not None]
+    return sum(known) / 60 if known else None
+
+
+def _rounded(minutes: float) -> str:
+    """As many digits as a reader likes: 0.04, 3.2, 117."""
+    return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.1g}" if minutes < 1 else f"{minutes:.1f}"
+
+
+def _benchmark(file: str) -> str:
+    """Where the rule of a file puts its benchmark."""
+    path = Path(file)
+    if path.stem == "microstructure":
+        return f"{path.parent.as_posix()}.tsv"
+    return path.with_name("observables.tsv" if path.suffix == ".json" else f"{path.stem}.tsv").as_posix()
+
+
+def _seconds(benchmark: Path) -> float | None:
+    """First column of a benchmark of Snakemake; None where there is none, or it is being written."""
+    try:
+        return float(benchmark.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _under_way(folder: Path) -> frozenset[str]:
+    """Outputs of the jobs that a living run has started and not ended, relative to its working folder.
+
+    Snakemake marks each in `.snakemake/incomplete`; a job that waits in the queue of a cluster counts as
+    started. Marks from before the run are those of a killed one. If two runs share a folder, and one was
+    killed while the other lives, its jobs are taken for running.
+    """
+    marks = folder / "incomplete"
+    started = _run_started(folder / "running")
+    if started is None:
+        return frozenset()
+    found = [Path(inner) / name for inner, _, names in os.walk(marks) for name in names]
+    return frozenset(_marked(mark.relative_to(marks)) for mark in found if _changed(mark) >= started)
+
+
+def _marked(mark: Path) -> str:
+    """Name of the output that a mark stands for: base64, of which long ones are cut into folders, @..."""
+    code = "".join(part.removeprefix("@") for part in mark.parts)
+    try:
+        return base64.urlsafe_b64decode(code).decode()
+    except ValueError:  # something else of Snakemake's
+        return ""
+
+
+def _changed(file: Path) -> float:
+    """Time of a file's last change; that of one just deleted lies before all others."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return -math.inf
+
+
+def _run_started(held: Path) -> float | None:
+    """When the run began that holds this file (see `faultline.running`); None where none does."""
+    try:
+        import fcntl
+
+        with held.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _changed(held)
+    except (OSError, ImportError):  # no run yet, or a system without such locks
+        return None
+    return None
 
 
 def _retry_failed(options: argparse.Namespace) -> None:
+    from faultline.provenance_check import case_files
+
     study = _study(options)
+    results = study.root / study.results
     doomed: dict[Path, None] = {}
     for case in study.cases:
-        files = [file for stage in STAGES for file in _stage_files(study, case, stage)]
-        failed = [file for file in files if _stage_status(file) in FAILED]
+        planned = case_files(case)
+        files = [results / file for stage in STAGES for file in planned.get(stage, ())]
+        failed = [file for file in files if file.is_file() and _stage_status(file) in FAILED]
         doomed.update(dict.fromkeys(failed))
-        metrics = study.root / study.results / case.id / "metrics.json"
+        metrics = results / case.id / "metrics.json"
         if failed and metrics.is_file():
             doomed[metrics] = None
     for file in doomed:
@@ -157,55 +283,43 @@ def _retry_failed(options: argparse.Namespace) -> None:
         print("No stage of this study has failed.")
 
 
-def _stage_files(study: Study, case: Case, stage: str) -> list[Path]:
-    """Files of a stage that exist: one, or one per block of cycles."""
-    results = study.root / study.results
-    if stage == "microstructure":
-        from faultline.provenance import config_hash
-
-        key = config_hash(stage_slice(case, stage))[:8]
-        return sorted(results.glob(f"microstructures/*-{key}/microstructure.nc"))
-    if stage == "life":
-        return [file for file in _life_files(results / case.id, case) if file.is_file()]
-    single = results / case.id / f"{stage}.nc"
-    return [single] if single.is_file() else sorted((results / case.id).glob(f"block-*/{stage}.nc"))
-
-
-def _life_files(folder: Path, case: Case) -> list[Path]:
-    """Files that a whole life has: of every block its record and its last state, and all records joined."""
-    if case.settings.life is None:
-        return []
-    blocks = [folder / f"block-{first}-{last}" for first, last in case.settings.life.blocks]
-    return [*(block / name for block in blocks for name in ("life.nc", "state.nc")), folder / "life.nc"]
-
-
-def _case_state(study: Study, case: Case, stage: str) -> str:
-    """How far a stage of a case is; a life is done when it is whole."""
-    if stage == "life" and case.settings.life is None:
-        return "none"
-    files = _stage_files(study, case, stage)
-    state = _state(files)
-    if stage == "life" and state == "done" and files[-1].parent.name != case.id:
-        return "waiting"
-    return state
-
-
-def _state(files: list[Path]) -> str:
-    states = [_WORDS.get(_stage_status(file), "damaged") for file in files]
-    return next((state for state in states if state != "done"), "done") if states else "waiting"
-
-
 def _stage_status(file: Path) -> str:
-    """The status attribute of a stage file; "damaged" where it is not as it was written."""
+    """The status attribute of a stage file; "damaged" where it is not as it was written. Metrics are ok."""
     import h5netcdf  # quicker to import than xarray, which reads more than one attribute
 
     try:
+        if file.suffix == ".json":  # that a stage has failed stands beside it
+            read_json(file)
+            return "ok"
         if not is_whole(file.read_bytes()):
             return "damaged"
         with h5netcdf.File(file, "r") as stage:
             return str(stage.attrs.get("status", "damaged"))
-    except (OSError, ValueError, KeyError, RuntimeError):
+    except (OSError, ValueError, KeyError, RuntimeError, UserError):
         return "damaged"
+
+
+def _provenance_check(options: argparse.Namespace) -> int:
+    from faultline.provenance_check import check_study
+
+    study = _study(options)
+    check = check_study(study)
+    rows = [
+        ((study.results / one.file).as_posix(), ", ".join(one.reasons), ", ".join(one.details))
+        for one in check.mismatches
+    ]
+    if rows:
+        _print_table(("file", "why", "details"), rows)
+        print()
+    right, wrong, missing = len(check.matching), len(rows), len(check.missing)
+    print(f"{study.file}: {right} stage files match, {wrong} do not; missing: {missing}.")
+    return 1 if rows else 0
+
+
+def _crate(options: argparse.Namespace) -> None:
+    from faultline.crate import write_crate
+
+    print(f"wrote {write_crate(options.study, options.root, options.output, options.partial)}")
 
 
 def _export(options: argparse.Namespace) -> None:
