@@ -1,8 +1,10 @@
 """Claims files: what may stand in them, and what a user sees of mistakes."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config_project import write_project
 from faultline.config.claims import ClaimSettings, given_values
@@ -331,3 +333,14 @@ def test_parameters_of_a_case_and_of_its_shell_are_numbers_put_in(tmp_path):
     given = given_values(study.claims, study.cases)
     assert given["radius"] == (pytest.approx(2e-6), "m")
     assert given["shell"][0] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("name", ["claims.yaml", "claims-strategies.yaml"])
+def test_misses_of_this_project_are_told_in_one_to_three_sentences(name):
+    claims = yaml.safe_load((PROJECT / "config" / name).read_text(encoding="utf-8"))["claims"]
+    told = {
+        claim["id"]: re.split(r"(?<=[.!?])\s+", claim["miss"].strip()) for claim in claims if "miss" in claim
+    }
+    assert told
+    assert {id: len(sentences) for id, sentences in told.items() if len(sentences) > 3} == {}
+    assert {id for id, sentences in told.items() if not sentences[-1].endswith(".")} == set()

@@ -514,3 +514,13 @@ def test_the_share_that_is_reconstructed_is_that_of_its_blocks(particle):
     area = np.bincount(particle.block, particle.cell_area)
     assert_allclose(area @ blocks, taken, rtol=1e-12)
     assert_allclose(reconstructed_share(particle, layers), taken / particle.area, rtol=1e-12)
+
+
+def test_a_layer_stays_where_nothing_is_attacked_yet(particle):
+    depth = np.full(particle.n_interfaces, 1e-11)
+    dry = np.zeros(particle.n_interfaces, bool)
+    growth = replace(GROWTH, boundary_diffusivity=0.0)
+    after = advance(
+        replace(fresh_layers(particle), corroded_depth=depth), particle, growth, dry, 3600.0, 3600.0
+    )
+    assert np.all(after.corroded_depth >= depth)

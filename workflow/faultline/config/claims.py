@@ -184,8 +184,10 @@ class ClaimSettings(Settings):
         default="",
         description="Reason for the kind; required for input, calibration, possible and not_modelled.",
     )
-    explanation: str = Field(
-        default="", description="Why it was missed, written after a miss; it changes no verdict."
+    miss: str = Field(
+        default="",
+        description="Why the model does not give what is stated: what is left out, or what the source does "
+        "not state. One to three sentences, written after a miss; it changes no verdict.",
     )
 
     @model_validator(mode="after")
@@ -199,6 +201,8 @@ class ClaimSettings(Settings):
         if self.kind in _NEEDS_REASON and not self.why.strip():
             yield f"why: is missing; kind {self.kind} needs a reason"
         if self.kind == "not_modelled":
+            if self.miss:
+                yield "miss: is for what was computed; the reason of kind not_modelled stands in `why`"
             if self.computed or self.tolerance:
                 yield "kind: not_modelled has neither `computed` nor `tolerance`; remove them"
             return

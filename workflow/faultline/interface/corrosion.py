@@ -186,7 +186,9 @@ def _one_cycle(
     # the layer grows where the face is attacked; when that part becomes larger, its volume spreads over it
     local = layers.corroded_depth / np.where(found.share > 0, found.share, 1.0)
     grown = growth.grow(local, np.where(after.wetted, cycle_time, at_source))
-    return replace(after, attacked_share=found.share, corroded_depth=found.share * grown)
+    # an extrapolated layer may lie where nothing is attacked yet; it stays
+    depth = np.where(found.share > 0, found.share * grown, layers.corroded_depth)
+    return replace(after, attacked_share=found.share, corroded_depth=depth)
 
 
 def _acid_at_vertices(

@@ -52,6 +52,8 @@ UNCOUNTED = (INPUT, CALIBRATION, POSSIBLE)  # an agreement supports nothing and 
 NOT_IN_STUDY, FAILED = "not in this study", "failed"
 COUNTED = ("prediction", "ordering")  # kinds that rates of success count
 MISSES = (DOES_NOT_HOLD, WITHIN_SPREAD, FAILED)
+GOAL_RATE = 0.9  # of predictions and orderings that hold
+GOAL_RANK = 0.7  # correlation of computed and stated retention, which must also beat the number of cycles
 
 RETENTION_POINTS = 10.0
 RELATIVE = {"strain": 0.25, "capacity": 0.1, "voltage": 0.25, "velocity": 0.25, "time": 0.25}
@@ -114,7 +116,7 @@ class ClaimRow:
     count: int = 0
     statement: str = ""
     why: str = ""
-    explanation: str = ""
+    miss: str = ""
     group: str = ""
     strategy: str = ""
     control: str = ""
@@ -157,6 +159,13 @@ class Rate:
 def success_rates(verdicts: pd.DataFrame) -> dict[str, Rate]:
     """Return the rates of predictions and orderings, from columns `kind` and `verdict`."""
     return {kind: _rate(verdicts.loc[verdicts["kind"] == kind, "verdict"]) for kind in COUNTED}
+
+
+def missed_claims(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims that do not hold, of any kind: those that rates of success count first."""
+    missed = rows[rows["verdict"].isin(MISSES)]
+    rank = {kind: place for place, kind in enumerate(COUNTED)}
+    return missed.sort_values("kind", key=lambda kinds: kinds.map(rank).fillna(len(rank)), kind="stable")
 
 
 def _rate(verdicts: pd.Series) -> Rate:
@@ -232,6 +241,12 @@ def controlled_pairs(rows: pd.DataFrame) -> pd.DataFrame:
     return pairs.sort_values(["held_out", "group", "strategy"], ascending=[False, True, True], kind="stable")
 
 
+def judged_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of `controlled_pairs` those that are counted and were judged."""
+    pairs = controlled_pairs(rows)
+    return pairs[pairs["held_out"] & ~pairs["verdict"].isin([NOT_IN_STUDY, TOO_FEW_SEEDS])]
+
+
 # ---- one claim
 
 
@@ -268,7 +283,7 @@ def _row(claim: ClaimSettings, numbers: Numbers) -> ClaimRow:
         tolerance_class=claim.tolerance or "",
         statement=claim.statement,
         why=claim.why,
-        explanation=claim.explanation,
+        miss=claim.miss,
     )
     computed = claim.computed
     if computed is None:

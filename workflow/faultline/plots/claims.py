@@ -25,6 +25,7 @@ from faultline.observables.claims import (
     NOT_IN_STUDY,
     NOT_MODELLED,
     POSSIBLE,
+    missed_claims,
     success_rates,
 )
 from faultline.observables.comparison import DOES_NOT_HOLD, HOLDS, TOO_FEW_SEEDS, WITHIN_SPREAD
@@ -33,7 +34,7 @@ from faultline.plots.tables import number, styled
 from faultline.textfiles import read_table
 
 TEXTS = (
-    "unit", "case", "tolerance", "tolerance_class", "statement", "why", "explanation", "group", "strategy",
+    "unit", "case", "tolerance", "tolerance_class", "statement", "why", "miss", "group", "strategy",
     "control", "measure",
 )  # fmt: skip
 GREY = "#737373"  # named so that pages know it too
@@ -55,6 +56,7 @@ UNCOUNTED_WORDS = {
     INPUT: "put in by hand",
     POSSIBLE: "set up so that it can arise",
 }
+UNEXPLAINED = "not explained yet"
 NUMBER_EDGE, ORDERING_EDGE = 4.0, 10.0  # in tolerances and spreads; what lies beyond is drawn at the edge
 ROW, HEAD = 0.25, 0.85  # inches a claim, and for the axis of a panel
 
@@ -270,21 +272,45 @@ def _verdict_text(row: dict[Any, Any]) -> str:
     return f"{row['verdict']}, off by {row['computed'] / row['stated'] - 1:+.1%}"
 
 
-def misses(rows: pd.DataFrame) -> str:
-    """Name every claim that does not hold, of any kind, with its explanation."""
-    missed = rows[rows["verdict"].isin(MISSES)]
+def misses_words(rows: pd.DataFrame) -> str:
+    """Say how many claims do not hold, of which kinds, and how many of them are not explained yet."""
+    missed = missed_claims(rows)
     if missed.empty:
         return "No claim that was judged is missed."
-    return "\n".join(_miss(row) for row in missed.to_dict("records"))
-
-
-def _miss(row: dict[Any, Any]) -> str:
-    stated = "" if math.isnan(row["stated"]) else f"stated {_with_unit(row['stated'], row)}, "
-    found = f"{row['quantity']}: {stated}computed {_with_range(row)}"
+    kinds = [f"{count} of kind {kind}" for kind, count in missed["kind"].value_counts(sort=False).items()]
+    open_ones = missed.loc[missed["miss"] == "", "id"]
+    ending = f": {', '.join(open_ones)}" if len(open_ones) else ""
     return (
-        f"- **{row['statement']}** *{row['verdict']}.* {found} ({row['case']}). "
-        f"{row['explanation'] or 'No explanation has been written.'}"
+        f"{len(missed)} claims do not hold: {', '.join(kinds)}. "
+        f"{len(missed) - len(open_ones)} are explained, {len(open_ones)} are not explained yet{ending}."
     )
+
+
+def misses_table(rows: pd.DataFrame) -> Styler:
+    """Return every claim that does not hold, of any kind, with its numbers and why it does not."""
+    missed = missed_claims(rows)
+    records = missed.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            "claim": missed["statement"],
+            "number": missed["quantity"],
+            "kind": missed["kind"],
+            "stated": [_stated_or_sense(row) for row in records],
+            "computed": [_with_range(row) for row in records],
+            "verdict": missed["verdict"],
+            "why": [row["miss"] or UNEXPLAINED for row in records],
+        }
+    )
+    return styled(shown).map(
+        lambda verdict: f"color: {VERDICT_COLOURS[verdict]}; font-weight: 600", subset=["verdict"]
+    )
+
+
+def _stated_or_sense(row: dict[Any, Any]) -> str:
+    """The stated number; of an ordering without one its direction."""
+    if math.isnan(row["stated"]):
+        return str(row["tolerance"]).removeprefix("ordering: ")
+    return _with_unit(row["stated"], row)
 
 
 def reasons(rows: pd.DataFrame) -> Styler:

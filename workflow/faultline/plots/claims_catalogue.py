@@ -16,14 +16,17 @@ from pandas.io.formats.style import Styler
 from faultline.config.models import StrategyGroup
 from faultline.observables.claims import (
     COUNTED,
-    NOT_IN_STUDY,
+    GOAL_RANK,
+    GOAL_RATE,
     RETENTION_POINTS,
     RankCorrelation,
     controlled_pairs,
+    judged_pairs,
     retention_claims,
     retention_ranks,
+    success_rates,
 )
-from faultline.observables.comparison import HOLDS, TOO_FEW_SEEDS
+from faultline.observables.comparison import HOLDS, WITHIN_SPREAD
 from faultline.plots.claims import VERDICT_COLOURS
 from faultline.plots.style import COLOURS, QUIET, WIDTH
 from faultline.plots.tables import number, styled
@@ -39,6 +42,53 @@ def chapters(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     parts = [("claims outside of the catalogue", rows[rows["group"] == ""])]
     parts += [(f"catalogue: {group.replace('-', ' ')}", rows[rows["group"] == group]) for group in GROUPS]
     yield from ((title, part) for title, part in parts if len(part))
+
+
+# ---- goals
+
+
+def goals_words(rows: pd.DataFrame) -> str:
+    """What was aimed at, what was found, and whether that is enough; only goals that the study can judge."""
+    found = [_rate_goal(rows), _pairs_goal(rows), _rank_goal(rows)]
+    lines = [f"- {line} *{'Met' if met else 'Missed'}.*" for line, met in filter(None, found)]
+    return "\n".join(lines) or "This study has no claim that its goals speak of."
+
+
+def _rate_goal(rows: pd.DataFrame) -> tuple[str, bool] | None:
+    rates = success_rates(rows).values()
+    hold, judged = sum(rate.hold for rate in rates), sum(rate.judged for rate in rates)
+    if not judged:
+        return None
+    share = hold / judged
+    words = (
+        f"**Predictions and orderings that hold:** {hold} of {judged}, {share:.0%}. Goal: {GOAL_RATE:.0%}."
+    )
+    return words, share >= GOAL_RATE
+
+
+def _pairs_goal(rows: pd.DataFrame) -> tuple[str, bool] | None:
+    pairs = judged_pairs(rows)
+    if pairs.empty:
+        return None
+    right, numbered = pairs["verdict"] == HOLDS, pairs["stated"].notna()
+    near = int(((pairs["verdict"] == WITHIN_SPREAD) & (pairs["position"] > 0)).sum())
+    words = (
+        f"**Held-out pairs ordered right:** {right.sum()} of {len(pairs)} claims on a strategy against its "
+        f"control, and {near} more have the right sign within the spread over seeds; of those with a stated "
+        f"number on both sides {(right & numbered).sum()} of {numbered.sum()}. Goal: every one."
+    )
+    return words, bool(right.all())
+
+
+def _rank_goal(rows: pd.DataFrame) -> tuple[str, bool] | None:
+    rank, alone = retention_ranks(rows).values()
+    if math.isnan(rank.rho):
+        return None
+    words = (
+        f"**Rank correlation of computed and stated retention:** {rank.rho:+.2f}, of the number of cycles "
+        f"alone {alone.rho:+.2f}. Goal: at least {GOAL_RANK:g}, and above that of the cycles."
+    )
+    return words, rank.rho >= GOAL_RANK and not rank.rho <= alone.rho
 
 
 # ---- retention
@@ -138,14 +188,13 @@ def pairs_words(rows: pd.DataFrame) -> str:
     pairs = controlled_pairs(rows)
     if pairs.empty:
         return "This study has no strategy beside its control."
-    held_out = pairs[pairs["held_out"]]
-    judged = held_out[~held_out["verdict"].isin([NOT_IN_STUDY, TOO_FEW_SEEDS])]
+    judged = judged_pairs(rows)
     right = int((judged["verdict"] == HOLDS).sum())
+    left = int(pairs["held_out"].sum()) - len(judged)
     both = judged[judged["stated"].notna()]
     lines = [
         f"{right} of {len(judged)} claims on a strategy against its control hold; "
-        f"{len(held_out) - len(judged)} were not judged. Calibrations, inputs and what was set up are not "
-        "counted.",
+        f"{left} were not judged. Calibrations, inputs and what was set up are not counted.",
     ]
     if len(both):
         lines.append(
