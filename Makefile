@@ -5,6 +5,7 @@
 # make retry-failed  computes the failed stages again       make unlock      after a killed run, if it asks for it
 # make envs       writes envs/ again from uv.lock           make clean-env   removes the environment, not the results
 # make peers      installs atomman and PARDISO, which verification and benchmarks compare with where they are (C compiler)
+# make test-slurm  the tiny study on a Slurm of one node, 7 min: root on Linux, packages slurm-wlm and munge
 #
 # Another study:  make reproduce STUDY=config/my-study.yaml        More to Snakemake:  make reproduce ARGS="-n"
 
@@ -24,7 +25,7 @@ endif
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: reproduce quick test lint verify bench peers report vtu retry-failed unlock envs setup clean-env
+.PHONY: reproduce quick test test-slurm lint verify bench peers report vtu retry-failed unlock envs setup clean-env
 
 reproduce: $(READY)
 	@$(SNAKEMAKE)
@@ -34,6 +35,10 @@ quick:
 
 test: $(READY)
 	@$(BIN)/pytest -n auto --dist loadgroup
+
+test-slurm:
+	@PYTHON="$(PYTHON)" tools/setup.sh --group slurm
+	@$(BIN)/pytest tests/slurm/on_slurm.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

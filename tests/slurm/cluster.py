@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,9 @@ def on_slurm(project: Project, home: Path, *arguments: str) -> Started:
 
 
 def processes(word: str) -> list[str]:
-    """Command lines of living processes that hold a word."""
-    return [
-        row for row in command("ps", "-eo", "args").splitlines() if word in row and "<defunct>" not in row
-    ]
+    """Command lines of living processes that hold a word; those that only wait to be buried have none."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # ended just now
+            lines.append(file.read_text(errors="replace").replace("\0", " "))
+    return [line for line in lines if word in line]

@@ -1,0 +1,241 @@
+#!/usr/bin/env bash
+# A Slurm of one node on this machine, to try the profile for clusters with: tools/slurm.sh up, status or down.
+# It is Debian's Slurm, listens on the loopback interface only and keeps everything in one folder, .slurm/ in the
+# project or $SLURM_STATE. The one thing outside is a link, /etc/slurm/slurm.conf, which `down` takes away again:
+# Snakemake's jobs do not inherit SLURM_CONF. Needs root, as the daemon of a node starts jobs for others.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+state=$(realpath -m "${SLURM_STATE:-$root/.slurm}")
+conf=$state/slurm.conf
+link=/etc/slurm/slurm.conf
+packages="slurm-wlm munge"
+export SLURM_CONF=$conf PATH=$PATH:/usr/sbin
+
+stop() {
+    printf '\n%s\n\n' "$1" >&2
+    exit 1
+}
+
+usage() {
+    stop "Usage: tools/slurm.sh up [--install] | down | status
+  up         starts munged, slurmctld and slurmd, and waits until the node takes jobs
+  --install  gets the packages first where they are missing ($packages)
+  down       cancels all jobs, stops the three and removes $state
+  status     says what runs; exit code 3 if nothing does"
+}
+
+# Process of a daemon; nothing where it does not run. A number left behind may be another's by now, so look at it.
+process_of() {
+    local file=$state/run/$1.pid pid
+    [ -s "$file" ] || return 0
+    pid=$(<"$file")
+    if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "^\S*$1 .*$state/"; then echo "$pid"; fi
+}
+
+# Processes of this cluster that watch over a job each.
+steps() {
+    local pid
+    for pid in $(grep -lsx slurmstepd /proc/[0-9]*/comm | cut -d/ -f3); do
+        if tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qxF "SLURM_CONF=$conf"; then echo "$pid"; fi
+    done
+}
+
+is_up() {
+    [ -n "$(process_of munged)" ] && [ -n "$(process_of slurmctld)" ] && [ -n "$(process_of slurmd)" ]
+}
+
+# wait_for SECONDS COMMAND...: whether the command succeeds within that time.
+wait_for() {
+    local tries=$(($1 * 5))
+    shift
+    until "$@"; do
+        ((tries-- > 0)) || return 1
+        sleep 0.2
+    done
+}
+
+is_idle() { [[ $(sinfo -h -n n1 -o %t 2>/dev/null) =~ ^(idle|mix|alloc)$ ]]; }
+has_no_jobs() { [ -z "$(squeue -h 2>/dev/null)" ]; }
+is_gone() { ! grep -qs '^State:\s*[^ZX]' "/proc/$1/status"; } # one that ended waits for its parent as a zombie
+
+check_packages() {
+    local missing="" program
+    for program in munged slurmctld slurmd squeue; do
+        command -v "$program" >/dev/null || missing+=" $program"
+    done
+    [ -n "$missing" ] || return 0
+    local line="apt-get update && apt-get install -y --no-install-recommends $packages"
+    if [ "${1:-}" != --install ]; then
+        stop "Missing:$missing. On Debian or Ubuntu:
+  $line
+or tools/slurm.sh up --install, which runs that line."
+    fi
+    command -v apt-get >/dev/null || stop "--install knows apt-get only; install Slurm and munge by other means."
+    DEBIAN_FRONTEND=noninteractive sh -c "$line" >&2
+}
+
+# A configuration that is not ours belongs to a cluster: it is never touched.
+check_link() {
+    [ -e "$link" ] || return 0
+    [ "$(readlink "$link")" != "$conf" ] || return 0
+    local other
+    other=$(readlink "$link") || stop "$link exists: this machine has a Slurm already.
+Use that one: snakemake --profile profiles/slurm"
+    stop "A Slurm is up from another folder. To use this one instead, first:
+  SLURM_STATE=$(dirname "$other") tools/slurm.sh down"
+}
+
+# First port of 102 free ones: controller, node, and 100 for steps.
+free_ports() {
+    python3 - <<'P'
+import random, socket, sys
+
+def free(port):
+    with socket.socket() as found:
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+for _ in range(50):
+    first = random.randrange(20000, 32000)
+    if all(free(port) for port in range(first, first + 102)):
+        print(first)
+        sys.exit()
+sys.exit("no 102 free ports in a row between 20000 and 32000")
+P
+}
+
+write_configuration() {
+    local port cpus memory
+    port=$(free_ports)
+    cpus=$(nproc)
+    ((cpus >= 2)) || cpus=2 # a group of the profile asks for two
+    memory=$(awk '/^MemTotal/ {print int($2 / 1024 * 0.8)}' /proc/meminfo)
+    # No cgroups, which containers do not lend: jobs are process groups, and a look once a second ends those that
+    # hold more memory than they asked for. Jobs that ended stay visible for MinJobAge seconds, as there is no
+    # database of them. Lost jobs are left to Snakemake (JobRequeue=0); a node that comes back takes jobs again.
+    cat >"$conf" <<C
+ClusterName=faultline
+SlurmctldHost=localhost(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$state/run/munge.socket
+CredType=cred/munge
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
+SrunPortRange=$((port + 2))-$((port + 101))
+StateSaveLocation=$state/controller
+SlurmdSpoolDir=$state/node
+SlurmctldPidFile=$state/run/slurmctld.pid
+SlurmdPidFile=$state/run/slurmd.pid
+SlurmctldLogFile=$state/log/slurmctld.log
+SlurmdLogFile=$state/log/slurmd.log
+MailProg=/bin/true
+MpiDefault=none
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=500
+MinJobAge=300
+JobRequeue=0
+ReturnToService=2
+KillWait=2
+SlurmdParameters=config_overrides
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+JobCompType=jobcomp/none
+NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory
+PartitionName=main Nodes=n1 Default=YES MaxTime=INFINITE State=UP
+C
+}
+
+start_daemons() {
+    (umask 077 && head -c 1024 /dev/urandom >"$state/run/munge.key")
+    # --force: the folder of a user's project is not as guarded as munge would like the key of a cluster to be.
+    munged --force --num-threads 2 --key-file "$state/run/munge.key" --socket "$state/run/munge.socket" \
+        --pid-file "$state/run/munged.pid" --seed-file "$state/run/munged.seed" \
+        --log-file "$state/log/munged.log"
+    slurmctld -c -f "$conf"
+    slurmd -f "$conf" -N n1
+}
+
+up() {
+    check_packages "${1:-}"
+    [ "$(id -u)" = 0 ] || stop "tools/slurm.sh up needs root: sudo tools/slurm.sh up"
+    command -v python3 >/dev/null || stop "tools/slurm.sh needs python3."
+    # The name of a socket has 108 characters at most.
+    [ ${#state} -le 80 ] || stop "$state: too long for sockets; name a shorter folder: SLURM_STATE=/tmp/slurm $0 up"
+    if is_up; then
+        echo "already up: $state"
+        return
+    fi
+    check_link
+    if [ -e "$conf" ]; then down >/dev/null; fi # what a crash left
+    [ -z "$(ls -A "$state" 2>/dev/null)" ] || stop "$state holds other files; name an empty folder in SLURM_STATE."
+    mkdir -p "$state"/{run,log,controller,node}
+    write_configuration
+    mkdir -p "$(dirname "$link")"
+    ln -sfn "$conf" "$link"
+    if ! start_daemons 2>>"$state/log/start.log" || ! wait_for 20 is_idle; then
+        tail -n 5 "$state"/log/*.log >&2
+        stop_daemons
+        stop "Slurm did not start; its last words are above, all of them in $state/log."
+    fi
+    echo "up: one node, partition main, state in $state"
+}
+
+# Unlinks, ends the jobs in good order, then the daemons; each is killed if it does not go.
+stop_daemons() {
+    local daemon pid child
+    if [ -n "$(process_of slurmctld)" ] && [ -n "$(process_of slurmd)" ]; then
+        # Pending ones first, or they would start as others end.
+        squeue -h -o %A | sort -un | xargs -r scancel 2>/dev/null || true
+        wait_for 15 has_no_jobs || echo "some jobs did not end in time" >&2
+    fi
+    for daemon in slurmd slurmctld munged; do
+        pid=$(process_of "$daemon")
+        [ -n "$pid" ] || continue
+        kill "$pid"
+        wait_for 10 is_gone "$pid" || kill -9 "$pid"
+    done
+    for pid in $(steps); do # those of a node that was declared down know nothing of the end
+        for child in $(cat "/proc/$pid/task/"*/children 2>/dev/null); do kill -9 -- "-$child" 2>/dev/null || true; done
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    if [ "$(readlink "$link")" = "$conf" ]; then rm "$link"; fi
+}
+
+down() {
+    if [ ! -e "$conf" ]; then
+        echo "not up: $state"
+        return
+    fi
+    stop_daemons
+    rm -rf "$state"
+    echo "down"
+}
+
+status() {
+    is_up || {
+        echo "not up: $state"
+        exit 3
+    }
+    sinfo -o "%N %T, %c CPUs, %m MB, partition %R"
+    squeue -o "%.8i %.30k %.10T %.8M %R"
+}
+
+case "${1:-}" in
+up) up "${2:-}" ;;
+down) down ;;
+status) status ;;
+*) usage ;;
+esac
