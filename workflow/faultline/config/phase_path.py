@@ -240,7 +240,7 @@ def moved_voltage(x: Array, v: Array, change: RedoxChange, c: MechanismConstants
     below = taken >= -LEAST_STEP / 10
     charged, charged_v = begin - (spent + oxygen * step)[below], v[below]
     tail_x, tail_v = _discharged(x[~below], v[~below], float(charged_v[-1]), begin, change, c)
-    if change.manganese > 0:  # the others wait until its potential is theirs
+    if change.manganese > LEAST_STEP:  # the others wait until its potential is theirs
         metal = manganese_voltage(charged, c) + change.shift
         waiting = np.logical_and.accumulate((charged_v < metal)[::-1])[::-1]
         charged_v = np.where(waiting, metal, charged_v)
@@ -299,11 +299,11 @@ def _discharged(
     tail = begin + lengths * fits
     last_x = float(tail[-1]) if len(tail) else begin
     grid = np.unique(np.r_[np.linspace(begin, end, 9), 0.5])  # manganese has its corner at 1/2
-    grid = grid[(grid > (begin if change.manganese > 0 else last_x)) & (grid <= end)]
+    grid = grid[(grid > (begin if change.manganese > LEAST_STEP else last_x)) & (grid <= end)]
     fallen = np.interp(grid, np.r_[begin, tail], np.r_[top, tail_v])
     fallen -= c.manganese_slope_full * np.maximum(grid - last_x, 0.0)
     volts = fallen
-    if change.manganese > 0:  # it holds the voltage up
+    if change.manganese > LEAST_STEP:  # it holds the voltage up
         tail_v = np.maximum(tail_v, manganese_voltage(tail, c) + change.shift)
         volts = np.maximum(fallen, manganese_voltage(grid, c) + change.shift)
     least = c.lowest_voltage + change.shift
