@@ -208,20 +208,24 @@ def _life(case: Case, paths: Mapping[str, str]) -> dict[str, Planned]:
 
 
 def _thresholds(study: Study) -> dict[str, Planned]:
-    files: dict[str, Planned] = {}
-    for one in study.thresholds:
-        settings, folder = threshold_slice(one), f"study/thresholds/{one.name}"
-        parts = _groups(settings, folder, "threshold_runs", one.settings.groups)
-        files |= parts | {f"{folder}.nc": Planned(settings, "threshold_study", None, tuple(parts))}
-    return files
+    return _seeded(
+        "threshold", {one.name: (threshold_slice(one), one.settings.groups) for one in study.thresholds}
+    )
 
 
 def _rankings(study: Study) -> dict[str, Planned]:
+    return _seeded("ranking", {one.name: (ranking_slice(one), one.settings.groups) for one in study.rankings})
+
+
+def _seeded(
+    kind: str, studies: Mapping[str, tuple[Mapping[str, Any], Iterable[tuple[int, ...]]]]
+) -> dict[str, Planned]:
+    """Of studies by name, with their settings and groups of seeds: every group's runs, and all joined."""
     files: dict[str, Planned] = {}
-    for one in study.rankings:
-        settings, folder = ranking_slice(one), f"study/rankings/{one.name}"
-        parts = _groups(settings, folder, "ranking_runs", one.settings.groups)
-        files |= parts | {f"{folder}.nc": Planned(settings, "ranking_study", None, tuple(parts))}
+    for name, (settings, groups) in studies.items():
+        folder = f"study/{kind}s/{name}"
+        parts = _groups(settings, folder, f"{kind}_runs", groups)
+        files |= parts | {f"{folder}.nc": Planned(settings, f"{kind}_study", None, tuple(parts))}
     return files
 
 

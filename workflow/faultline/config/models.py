@@ -535,12 +535,6 @@ class AgingSettings(Settings):
         default=True,
         description="Let corrosion weaken the interfaces; false leaves that step of the loop out.",
     )
-    corrosion_rate: float = Field(
-        default=1.0,
-        ge=0.01,
-        le=1000,
-        description="Factor on the rates at which the electrolyte reconstructs the oxide.",
-    )
     renewal: q.LengthOrNone = _default(
         "8 nm",
         "Layer to which oxide passivates where the strain of a cycle tears the old one; 0 for layers that "

@@ -112,10 +112,7 @@ class InterfaceSystem:
 
     def elasticity_matrix(self) -> sp.csr_array:
         """The blocks (size, size) as one sparse matrix, without the axial term."""
-        row, column = self.stacks.pattern()
-        matrix = sp.csr_array((self.schur, (row, column)), shape=(self.stacks.size, self.stacks.size))
-        matrix.eliminate_zeros()
-        return matrix
+        return sp.csr_array(sp.block_diag([block for stack in self._schur for block in stack]))
 
     def jumps(self, q: Floats) -> Floats:
         """Jumps (n_points, m) of interface displacements."""

@@ -60,12 +60,6 @@ class Growth:
         """Values without their sources."""
         return cls(**{field.name: getattr(settings, field.name).value for field in fields(cls)})
 
-    def faster(self, factor: float) -> "Growth":
-        """The same oxide in an electrolyte that attacks it `factor` times as fast."""
-        return replace(
-            self, linear_rate=factor * self.linear_rate, parabolic_rate=factor * self.parabolic_rate
-        )
-
     def behind(self, cei: Interphase) -> "Growth":
         """The same oxide behind a film: slower transport through the layer, less dissolution."""
         return replace(

@@ -102,8 +102,7 @@ class LifeCycle:
         given, corrosion = self.settings.electrolyte, self.settings.material.electrolyte_corrosion
         self.electrolyte = Electrolyte.from_settings(given) if given else None
         self.cei = self.electrolyte.cei if self.electrolyte else Interphase()
-        rate = self.settings.life.corrosion_rate
-        self.fresh_growth = Growth.from_settings(corrosion).faster(rate) if given else None
+        self.fresh_growth = Growth.from_settings(corrosion) if given else None
         self.growth = self.fresh_growth.behind(self.cei) if self.fresh_growth else None
         self.electrolyte_temperature = given.temperature if given else self.settings.temperature
 

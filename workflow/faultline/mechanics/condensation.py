@@ -161,16 +161,6 @@ class BlockStacks:
         parts = np.split(flat, np.cumsum([k * w * w for k, w in self._shapes]))
         return [part.reshape(k, w, w) for part, (k, w) in zip(parts, self._shapes, strict=False)]
 
-    def pattern(self) -> tuple[Ints, Ints]:
-        """Rows and columns of all entries of flat stacks."""
-        starts = np.cumsum([0, *(k * w for k, w in self._shapes)])
-        rows, columns = [], []
-        for (k, w), start in zip(self._shapes, starts, strict=False):
-            place = start + np.arange(k * w)
-            rows.append(np.repeat(place, w))
-            columns.append(np.repeat(place.reshape(k, w), w, axis=0).ravel())
-        return np.concatenate(rows), np.concatenate(columns)
-
     def product(self, stacks: list[Floats], vector: Floats) -> Floats:
         """Block-diagonal matrix times a padded vector."""
         out, first = np.empty_like(vector), 0
