@@ -242,6 +242,14 @@ def test_properties_of_absent_interfaces_are_left_out(tmp_path):
     assert set(kinds) == {"grain_boundary"}
 
 
+@pytest.mark.parametrize(("own", "expected"), [("", 253.15), ("temperature: 60 degC\n", 333.15)])
+def test_the_electrolyte_is_as_warm_as_the_cycling_unless_it_says_otherwise(tmp_path, own, expected):
+    file = edited(ELECTROLYTE, "water", own + "water")
+    case = full(tmp_path, {FULL_CASE: FULL + "temperature: -20 degC\n"} | file)
+    assert case.settings.temperature == pytest.approx(253.15)
+    assert stage_slice(case, "interface")["electrolyte"]["temperature"] == pytest.approx(expected)
+
+
 def test_without_exposure_the_gas_data_do_not_matter(tmp_path):
     assert stage_slice(load(tmp_path), "exposure") == {
         "exposure": {},

@@ -12,8 +12,10 @@ from numpy.testing import assert_allclose
 
 from faultline.config.models import ElectrolyteSettings
 from faultline.interface import (
+    Breathing,
     Electrolyte,
     Interphase,
+    Renewal,
     advance,
     attack_reach,
     attacked,
@@ -36,6 +38,7 @@ from faultline.microstructure import CORE, SHELL, Particle, rectangle_particle
 from faultline.microstructure.particle import BASAL_PLANE
 from faultline.verification import environment
 
+REFERENCE_TEMPERATURE = 298.15
 GROWTH = replace(environment.GROWTH, residual_toughness=0.4)  # unlike the strength
 DAY = 86400.0
 SHORT = 50e-9**2 / (10 * DAY)  # diffusivity that reaches 50 nm in the days of a block
@@ -465,29 +468,57 @@ def test_closed_forms_of_the_verification_table():
     assert [row for row in rows if row.verdict != "pass"] == []
 
 
-def breathing(particle, ranges):
-    """(3, n_cells, 6) strain along x, y and z that swells to `ranges` and comes back."""
+TEARING = Renewal(thickness=5e-9, depth=1e-8)
+
+
+def breathing(particle, ranges, voltage=(0.0, 0.0, 0.0)):
+    """Strain along x, y and z that swells to `ranges` and comes back; voltages above the reference."""
     strain = np.zeros((3, particle.n_cells, 6))
     strain[1, :, :3] = ranges
-    return strain
+    return Breathing(strain, GROWTH.voltage_factor(GROWTH.reference_voltage + np.array(voltage)))
+
+
+def torn(particle, layers, breath, temperature=REFERENCE_TEMPERATURE, uncovered=1.0):
+    uncovered = np.full(particle.n_surface, uncovered)
+    return renewed(layers, particle, GROWTH, breath, TEARING, temperature, uncovered)
 
 
 def test_strain_renews_what_lies_in_the_face_and_grows_as_bare_oxide_does(particle):
-    wet = np.zeros(particle.n_interfaces)
-    layers = replace(fresh_layers(particle), wet_time=wet)
-    thickness, bare = 5e-9, np.ones(particle.n_surface)
+    layers = replace(fresh_layers(particle), wet_time=np.zeros(particle.n_interfaces))
     # the boundary stands along y: strain along x pulls its sides together and tears nothing
-    still = renewed(layers, particle, GROWTH, breathing(particle, (0.03, 0.0, 0.0)), thickness, bare)
+    still = torn(particle, layers, breathing(particle, (0.03, 0.0, 0.0)))
     assert_allclose(still.corroded_depth, 0.0, atol=1e-20)
-    torn = renewed(layers, particle, GROWTH, breathing(particle, (0.03, 0.01, 0.02)), thickness, bare)
-    assert_allclose(torn.corroded_depth, thickness * 0.03, rtol=0.02)  # thin layers grow linearly
-    covered = renewed(layers, particle, GROWTH, breathing(particle, (0.03, 0.01, 0.02)), thickness, 0 * bare)
-    assert_allclose(covered.surface_layer_thickness, 0.0)
-    dry = renewed(
-        fresh_layers(particle), particle, GROWTH, breathing(particle, (0.0, 0.1, 0.0)), thickness, bare
-    )
+    swollen = breathing(particle, (0.03, 0.01, 0.02))
+    assert_allclose(
+        torn(particle, layers, swollen).corroded_depth, 5e-9 * 0.03, rtol=0.02
+    )  # linear when thin
+    assert_allclose(torn(particle, layers, swollen, uncovered=0.0).surface_layer_thickness, 0.0)
+    dry = torn(particle, fresh_layers(particle), breathing(particle, (0.0, 0.1, 0.0)))
     assert_allclose(dry.corroded_depth, 0.0)
     assert dry.surface_layer_thickness.max() > 0
+
+
+def test_bare_oxide_reacts_faster_when_charged_and_when_warm(particle):
+    layers = replace(fresh_layers(particle), wet_time=np.zeros(particle.n_interfaces))
+    ranges, scale = (0.0, 0.002, 0.001), GROWTH.voltage_scale
+    plain = torn(particle, layers, breathing(particle, ranges)).corroded_depth
+    charged = torn(particle, layers, breathing(particle, ranges, (0.0, scale, 0.0))).corroded_depth
+    assert_allclose(charged, plain * (1 + np.e) / 2, rtol=0.02)
+    cold = torn(particle, layers, breathing(particle, ranges), temperature=253.15).corroded_depth
+    assert_allclose(cold, plain * GROWTH.heat_factor(253.15), rtol=0.02)
+    assert np.all(cold < plain / 10)
+
+
+def test_torn_layers_grow_as_the_logarithm_of_the_cycles():
+    """Without other growth dL/dN = a exp(-L / L_0) while layers are thin: L = L_0 ln(1 + a N / L_0)."""
+    growth = replace(GROWTH, parabolic_rate=1e3 * GROWTH.parabolic_rate)  # linear throughout
+    particle, cycles, strain = rectangle_particle((4e-6, 2e-6), (4, 2)), 2000, 0.05
+    layers, breath = fresh_layers(particle), breathing(particle, (0.0, 0.0, strain))
+    whole = np.ones(particle.n_surface)
+    for _ in range(cycles):
+        layers = renewed(layers, particle, growth, breath, TEARING, REFERENCE_TEMPERATURE, whole)
+    expected = TEARING.depth * np.log1p(TEARING.thickness * strain * cycles / TEARING.depth)
+    assert_allclose(layers.surface_layer_thickness, expected, rtol=0.01)
 
 
 @given(st.floats(0.0, 2e-7), st.floats(0.001, 0.1))
@@ -495,10 +526,10 @@ def test_strain_renews_what_lies_in_the_face_and_grows_as_bare_oxide_does(partic
 def test_thick_layers_hold_back_what_tearing_adds(depth, strain):
     particle = rectangle_particle((4e-6, 2e-6), (4, 2))
     layers = replace(fresh_layers(particle), surface_layer_thickness=np.full(particle.n_surface, depth))
-    bare = np.ones(particle.n_surface)
-    after = renewed(layers, particle, GROWTH, breathing(particle, (0.0, 0.0, strain)), 5e-9, bare)
+    after = torn(particle, layers, breathing(particle, (0.0, 0.0, strain)))
     gained = after.surface_layer_thickness - depth
-    assert np.all(gained > 0) and np.all(gained <= 5e-9 * strain * (1 + 1e-6))
+    reached = np.exp(-depth / TEARING.depth)
+    assert np.all(gained > 0) and np.all(gained <= 5e-9 * strain * reached * (1 + 1e-6))
 
 
 def test_the_share_that_is_reconstructed_is_that_of_its_blocks(particle):

@@ -134,6 +134,7 @@ def test_choices_and_groups_of_the_file(tmp_path):
         "life.third_dimension",
         "contacts",
         "life.renewal",
+        "life.tear_depth",
         "life.film_decay",
     ]
     assert len(factors["contacts"]) == 2

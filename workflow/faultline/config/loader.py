@@ -2,7 +2,9 @@
 
 import hashlib
 import itertools
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +25,14 @@ from faultline.config.case import (
     Threshold,
 )
 from faultline.config.catalogue import CatalogueSettings, ends_of
-from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES, check_case, check_threshold, file_problem
+from faultline.config.checks import (
+    IMAGE_SUFFIXES,
+    MAP_SUFFIXES,
+    check_case,
+    check_threshold,
+    file_problem,
+    leaves,
+)
 from faultline.config.claims import ClaimSettings, Known, check_parameters, read_claims
 from faultline.config.composition import CompositionError
 from faultline.config.dislocations import Dislocations, DislocationSettings
@@ -59,6 +68,8 @@ from faultline.quantities import Quantity
 T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _SWEEP_HINT = "expected: a dotted key and a list of values, `cracks.viscosity: [1e13 Pa/m, 2e13 Pa/m]`"
+_MOST_MEMBERS = 10_000  # of a sweep, with all seeds: more is a slip, and only the names would fill the memory
+_LONGEST_SUFFIX = 120  # file systems allow 255 bytes for a name
 _NOT_INHERITED = ("title", "comment", "sweep", "extends", "strategy", "measured")
 _CASE_FOLDERS = ("cases", "strategies")
 _GAS_NEEDS = (
@@ -131,11 +142,16 @@ class _Loader:
                 tree.origin(("overrides", "extends")), "cannot stand here; write it in the case"
             )
         names = tree.data.get("cases")
-        names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        variants = list(
-            itertools.chain.from_iterable(self._variants(name, i, tree) for i, name in enumerate(names))
+        listed = (
+            [(i, name) for i, name in enumerate(names) if isinstance(name, str)]
+            if isinstance(names, list)
+            else []
         )
-        self._report_twins(variants, tree)
+        places = {name: i for i, name in reversed(listed)}
+        variants = [
+            variant for name, i in reversed(places.items()) for variant in self._variants(name, i, tree)
+        ]
+        self._report_twins([name for _, name in listed], variants, tree)
         ids = {variant.id for variant in variants}
         cases = [case for variant in variants if (case := self._case(variant, ids)) is not None]
         if settings is None:
@@ -176,7 +192,14 @@ class _Loader:
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name not in known:
             self.problems.add(origin, f"there is no '{name}' in config/{folder}/{nearest(name, known)}")
             return None
-        return self._file(f"config/{folder}/{name}{suffix}")
+        return self._inside(f"config/{folder}/{name}{suffix}", origin)
+
+    def _inside(self, shown: str, origin: Origin) -> Tree | None:
+        """A file below config/; a link out of the project is a mistake where the file is named."""
+        if shown not in self.files and leaves(self.root / shown, self.root):
+            self.problems.add(origin, f"{shown} is a link out of the project folder; copy the file into it")
+            return None
+        return self._file(shown)
 
     def _names(self, folder: str, suffix: str) -> tuple[str, ...]:
         """Names in a folder below config/, read once: hundreds of cases ask for them."""
@@ -240,14 +263,22 @@ class _Loader:
             tree = merge(tree, overrides)
         seeds = study.data.get("seeds") if study.data.get("seeds") is not None else tree.data.get("seeds", 1)
         count = seeds if isinstance(seeds, int) and 1 <= seeds <= 1000 else 1
-        for suffix, member in self._sweep(tree):
+        for suffix, member in self._sweep(tree, _MOST_MEMBERS // count):
             for seed in range(1, count + 1):
                 yield _Variant(f"{name}{suffix}" + (f".s{seed}" if count > 1 else ""), name, seed, member)
 
-    def _sweep(self, tree: Tree) -> Iterator[tuple[str, Tree]]:
+    def _sweep(self, tree: Tree, most: int) -> Iterator[tuple[str, Tree]]:
+        """Names and trees of a sweep's members, of which there are `most`."""
         sweep = tree.data.get("sweep") or {}
         if not isinstance(sweep, dict) or not all(isinstance(v, list) and v for v in sweep.values()):
             self.problems.add(tree.origin(("sweep",)), _SWEEP_HINT)
+            return
+        count = math.prod(map(len, sweep.values()))
+        if count > most:
+            message = (
+                f"makes {count} cases for each seed; allowed: {_MOST_MEMBERS} over all seeds, here {most}"
+            )
+            self.problems.add(tree.origin(("sweep",)), message)
             return
         for values in itertools.product(*sweep.values()):
             member, suffix = tree, ""
@@ -255,17 +286,18 @@ class _Loader:
                 head, _, rest = key.partition(".")
                 path = [head, rest] if head == "material_changes" else key.split(".")
                 member = member.replaced(path, value, tree.origin(("sweep", key)))
-                slug = re.sub(r"[^A-Za-z0-9.+-]", "", str(value)).lstrip(".")
-                suffix += f".{path[-1].rsplit('.', 1)[-1]}-{slug}"
+                suffix += f".{_slug(path[-1].rsplit('.', 1)[-1])}-{_slug(str(value))}"
+            if len(suffix) > _LONGEST_SUFFIX:
+                message = f"makes a name too long for a folder; allowed: {_LONGEST_SUFFIX} letters"
+                self.problems.add(tree.origin(("sweep",)), message)
+                return
             yield suffix, member
 
-    def _report_twins(self, variants: list[_Variant], tree: Tree) -> None:
-        seen: set[str] = set()
-        for variant in variants:
-            if variant.id in seen:
-                message = f"the case '{variant.id}' comes up twice; names must differ"
-                self.problems.add(tree.origin(("cases",)), message)
-            seen.add(variant.id)
+    def _report_twins(self, names: list[str], variants: list[_Variant], tree: Tree) -> None:
+        counted = Counter(names) | Counter(variant.id for variant in variants)
+        for name in (name for name, count in counted.items() if count > 1):
+            message = f"the case '{name}' comes up twice; names must differ"
+            self.problems.add(tree.origin(("cases",)), message)
 
     def _case(self, variant: _Variant, ids: set[str]) -> Case | None:
         key = id(variant.tree)  # the seeds of a case share its tree, and `variants` keeps it alive
@@ -302,7 +334,7 @@ class _Loader:
             material=material,
             shell=shell,
             environment=gas,
-            electrolyte=electrolyte,
+            electrolyte=_at_temperature(electrolyte, settings.temperature),
             steps=steps,
             image_sha256=image,
             orientation_sha256=table,
@@ -383,9 +415,12 @@ class _Loader:
                 message = f"'{file}' is not the name of a file in the material's folder"
                 self.problems.add(source.origin((f"{key}_table",)), message)
                 continue
-            path = self.root / "config/materials" / name / file
-            if needs_tables or path.is_file():
-                columns[key] = read(path, f"config/materials/{name}/{file}", self.problems)
+            shown = f"config/materials/{name}/{file}"
+            if leaves(self.root / shown, self.root):
+                message = f"{shown} is a link out of the project folder; copy the file into it"
+                self.problems.add(source.origin((f"{key}_table",)), message)
+            elif needs_tables or (self.root / shown).is_file():
+                columns[key] = read(self.root / shown, shown, self.problems)
         settings = validate(MaterialSettings, source, self.problems)
         if settings is None or None in columns.values():
             return None
@@ -409,7 +444,7 @@ class _Loader:
             return None
         kinds = {"gas": GasSettings, "electrolyte": ElectrolyteSettings}
         kind = source.data.get("kind")
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             self.problems.add(source.origin(("kind",)), f"'{kind}' is not allowed{nearest(kind, kinds)}")
             return None
         if kinds[kind] is not model:
@@ -451,7 +486,11 @@ class _Loader:
         if problem:
             self.problems.add(tree.origin(path), problem)
             return None
-        return hashlib.sha256((self.root / file).read_bytes()).hexdigest()
+        try:
+            return hashlib.sha256((self.root / file).read_bytes()).hexdigest()
+        except OSError as error:
+            self.problems.add(tree.origin(path), f"'{file}' cannot be read ({error.strerror})")
+            return None
 
     def _measured(self, tree: Tree) -> dict[str, str]:
         """Hashes of the measured curves that can be read."""
@@ -687,7 +726,7 @@ class _Loader:
                 self.problems.add(origin, f"there is no '{name}' in config/{nearest(name, files)}")
             elif name in settings.claims[:i]:
                 self.problems.add(origin, f"'{name}' stands twice; keep one")
-            elif (tree := self._file(f"config/{name}")) is not None:
+            elif (tree := self._inside(f"config/{name}", origin)) is not None:
                 trees.append(tree)
         folders = ("cases", "dislocations", "thresholds", "gases", "strategies")
         names = {folder: list(self._names(folder, ".yaml")) for folder in folders}
@@ -713,12 +752,24 @@ class _Loader:
             names.add(comparison.name)
 
 
+def _at_temperature(electrolyte: ElectrolyteSettings | None, cycling: float) -> ElectrolyteSettings | None:
+    """The electrolyte as warm as the cycling (K) where its own file says nothing."""
+    if electrolyte is None or electrolyte.temperature is not None:
+        return electrolyte
+    return electrolyte.model_copy(update={"temperature": cycling})
+
+
 def _control(parent: str | None, variant: _Variant, ids: set[str]) -> str | None:
     """Id of the parent at the same seed, or of the parent that has one seed only."""
     suffix = variant.id.removeprefix(variant.name)
     seed = f".s{variant.seed}"
     candidates = (f"{parent}{suffix}", f"{parent}{seed}", str(parent))
     return next((known for known in candidates if parent and known in ids), None)
+
+
+def _slug(text: str) -> str:
+    """The part of a text that may stand in the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "", text).lstrip(".")
 
 
 def _mechanism(key: str) -> KeyPath:

@@ -536,9 +536,14 @@ class AgingSettings(Settings):
         description="Let corrosion weaken the interfaces; false leaves that step of the loop out.",
     )
     renewal: q.LengthOrNone = _default(
-        "8 nm",
-        "Layer to which oxide passivates where the strain of a cycle tears the old one; 0 for layers that "
-        "stretch (calibrated: six published retentions come out least wrong; 2 to 30 nm).",
+        "40 nm",
+        "Layer to which oxide at 25 degC and the reference voltage passivates where strain tears the old one; "
+        "0 for layers that stretch (calibrated: six published retentions come out least wrong; 10 to 160 nm).",
+    )
+    tear_depth: q.Length = _default(
+        "20 nm",
+        "Layer over which the share of its tears that reach the oxide falls to 1/e (calibrated with `renewal`; "
+        "5 to 50 nm).",
     )
     third_dimension: q.Fraction = _default(
         "30 %",
@@ -990,7 +995,9 @@ class ElectrolyteSettings(Settings):
         default_factory=InterphaseSettings, description="Film on the cathode; default: that of carbonates."
     )
     salt: str = Field(default="", description="Salt and solvent.")
-    temperature: q.Temperature = _default("25 degC", "Temperature.")
+    temperature: q.Temperature | None = Field(
+        default=None, description="Temperature; default: that of the case's cycling."
+    )
     source: str = Field(default="", description="Where the values are from.")
     status: Status | None = Field(default=None, description="stated, literature or estimate.")
 

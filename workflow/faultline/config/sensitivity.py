@@ -61,11 +61,19 @@ SETTINGS = (
     ),
     Estimate(
         "life.renewal",
-        8e-9,
+        40e-9,
         "m",
         "chosen so that six published retentions come out least wrong; half and twice of it do hardly worse",
         "estimate",
-        (2e-9, 30e-9),
+        (10e-9, 160e-9),
+    ),
+    Estimate(
+        "life.tear_depth",
+        20e-9,
+        "m",
+        "chosen with `life.renewal`; half of it, with twice that layer, does hardly worse",
+        "estimate",
+        (5e-9, 50e-9),
     ),
     Estimate(
         "life.film_decay",

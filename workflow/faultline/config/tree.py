@@ -12,6 +12,10 @@ from faultline.errors import UserError
 
 KeyPath = tuple[str | int, ...]
 _MOST_NODES = 100_000  # far above any real file; stops nested aliases from growing without end
+_DEEPEST = 50  # levels; real files have seven, and the C parser overflows its stack at some 50 000
+_MOST_MISTAKES = 500
+_LARGEST_INTEGER = 10**18
+_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -45,18 +49,23 @@ class Problems:
     lines: dict[str, None] = field(default_factory=dict)
 
     def add(self, origin: Origin, message: str) -> None:
-        """Note a mistake once, however many cases share it."""
+        """Note a mistake once, however many cases share it, on one line that any terminal can show."""
         key = f"{origin.key}: " if origin.key else ""
-        self.lines.setdefault(f"{origin}: {key}{message}")
+        self.lines.setdefault(_printable(f"{origin}: {key}{message}"))
+        if len(self.lines) >= _MOST_MISTAKES:
+            self.raise_if_any()
 
     def raise_if_any(self) -> None:
-        """Raise one UserError with every mistake on its own line."""
+        """Raise one UserError with every mistake on its own line; of very many the first."""
         if self.lines:
             count = len(self.lines)
-            title = (
-                "1 mistake in the configuration:" if count == 1 else f"{count} mistakes in the configuration:"
-            )
+            many = f"at least {count} mistakes" if count >= _MOST_MISTAKES else f"{count} mistakes"
+            title = f"{'1 mistake' if count == 1 else many} in the configuration:"
             raise UserError("\n".join([title, *(f"  {line}" for line in self.lines)]))
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
@@ -115,24 +124,29 @@ def merge(base: Tree, child: Tree, replace_at: KeyPath | None = None) -> Tree:
 
     A block that both have keeps the base's origin: what it lacks is missing there.
     """
-    origins = dict(base.origins)
+    replaced: set[KeyPath] = set()
 
     def over(old: Any, new: Any, path: KeyPath) -> Any:
         if isinstance(old, dict) and isinstance(new, dict) and path != replace_at:
             return old | {key: over(old.get(key), value, (*path, key)) for key, value in new.items()}
-        for known in [p for p in origins if p[: len(path)] == path]:
-            del origins[known]
-        origins.update({p: o for p, o in child.origins.items() if p[: len(path)] == path})
+        replaced.add(path)
         return new
 
-    return Tree(over(base.data, child.data, ()), origins)
+    def is_replaced(path: KeyPath) -> bool:
+        return any(path[:length] in replaced for length in range(len(path) + 1))
+
+    data = over(base.data, child.data, ())
+    kept = {path: origin for path, origin in base.origins.items() if not is_replaced(path)}
+    return Tree(data, kept | {path: origin for path, origin in child.origins.items() if is_replaced(path)})
 
 
 def read_yaml(path: Path, shown: str, problems: Problems) -> Tree | None:
     """Read a YAML file safely; duplicate keys, loops and anything but a mapping are mistakes."""
     top = Origin(shown)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text, shown)
+        node = yaml.compose(text, Loader=_Loader)
         builder = _Builder(shown)
         data = builder.build(node, ())
     except (OSError, UnicodeDecodeError) as error:
@@ -149,9 +163,6 @@ def read_yaml(path: Path, shown: str, problems: Problems) -> Tree | None:
     except _Mistake as mistake:
         problems.add(mistake.origin, str(mistake))
         return None
-    except RecursionError:
-        problems.add(top, "nested too deeply")
-        return None
     if not isinstance(data, dict):
         problems.add(top, "holds no keys; expected lines such as `title: My study`")
         return None
@@ -162,6 +173,17 @@ class _Mistake(Exception):
     def __init__(self, origin: Origin, message: str) -> None:
         super().__init__(message)
         self.origin = origin
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse what is nested too deeply: a stream of events needs no stack, what is made of it does."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise _Mistake(
+                Origin(file, event.start_mark.line + 1), f"nested too deeply; allowed: {_DEEPEST} levels"
+            )
 
 
 class _Builder:
@@ -181,6 +203,8 @@ class _Builder:
             raise _Mistake(origin, "the aliases (&, *) form a loop or grow without end")
         if path:
             self.origins.setdefault(path, origin)
+        if node.tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
+            raise _Mistake(origin, f"the tag {node.tag} is not read; write a plain value")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, origin)
         self._open.add(id(node))
@@ -207,7 +231,13 @@ class _Builder:
         return data
 
     def _scalar(self, node: Any, origin: Origin) -> Any:
+        if node.tag.endswith(":timestamp"):  # a title may look like a date
+            return node.value
         try:
-            return self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            raise _Mistake(origin, f"'{node.value}' cannot be read ({str(error).splitlines()[0]})") from None
+            value = self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError, LookupError) as error:  # a tag that the text does not suit
+            reason = str(error).splitlines()[0] if str(error) else "empty"
+            raise _Mistake(origin, f"'{node.value[:60]}' cannot be read ({reason})") from None
+        if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+            raise _Mistake(origin, f"'{node.value[:60]}' is too large a number")
+        return value

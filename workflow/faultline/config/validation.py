@@ -26,7 +26,8 @@ def _path(error: ErrorDetails, data: Any) -> KeyPath:
     """The error's key path, without the names pydantic adds for unions and validators."""
     path: list[str | int] = []
     for part in error["loc"]:
-        present = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        present = part in data if isinstance(data, dict) else in_list
         if present:
             data = data[part]
             path.append(part)
@@ -42,7 +43,7 @@ def _message(model: type[BaseModel], error: ErrorDetails, path: KeyPath) -> str:
         case "extra_forbidden":
             return f"unknown key{nearest(last, parent.model_fields if parent else ())}"
         case "missing":
-            field = parent.model_fields[last] if parent else None
+            field = parent.model_fields.get(last) if parent else None
             quantity = quantity_of(field)
             wanted = quantity.expected if quantity else f"expected: {field.description}" if field else ""
             return f"is missing; {wanted}".rstrip("; ")

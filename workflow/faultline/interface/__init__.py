@@ -17,7 +17,7 @@ from faultline.interface.corrosion import (
     weakened,
 )
 from faultline.interface.electrolyte import Electrolyte, Interphase
-from faultline.interface.renewal import renewed
+from faultline.interface.renewal import Breathing, Renewal, renewed
 from faultline.interface.wetting import (
     Attack,
     attack_reach,
@@ -30,6 +30,7 @@ from faultline.interface.wetting import (
 
 __all__ = [
     "Attack",
+    "Breathing",
     "Coating",
     "Corrosion",
     "Electrolyte",
@@ -37,6 +38,7 @@ __all__ = [
     "Growth",
     "Interphase",
     "Layers",
+    "Renewal",
     "advance",
     "aged",
     "attack_reach",

@@ -71,8 +71,12 @@ class Growth:
 
     def effective_time(self, time: Array, voltage: Array, hf: Array | float, temperature: float) -> float:
         """Time (s) at reference conditions equal to a history (n,) of s, V and mol/m3; trapezoidal rule."""
-        drive = np.exp((np.asarray(voltage) - self.reference_voltage) / self.voltage_scale)
-        return self.heat_factor(temperature) * float(np.trapezoid(hf / self.reference_hf * drive, time))
+        drive = hf / self.reference_hf * self.voltage_factor(voltage)
+        return self.heat_factor(temperature) * float(np.trapezoid(drive, time))
+
+    def voltage_factor(self, voltage: Array) -> Array:
+        """By how much all is faster at voltages (n,) in V than at the reference."""
+        return np.exp((np.asarray(voltage) - self.reference_voltage) / self.voltage_scale)
 
     def heat_factor(self, temperature: float) -> float:
         """By how much all is faster at a temperature (K) than at 25 degC."""

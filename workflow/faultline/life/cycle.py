@@ -27,10 +27,12 @@ from faultline.defects.files import defects_dataset, defects_from_dataset
 from faultline.defects.generate import Defects
 from faultline.errors import NotConverged
 from faultline.interface import (
+    Breathing,
     Coating,
     Electrolyte,
     Growth,
     Interphase,
+    Renewal,
     corrode,
     film_resistance,
     reacting_faces,
@@ -104,7 +106,8 @@ class LifeCycle:
         self.cei = self.electrolyte.cei if self.electrolyte else Interphase()
         self.fresh_growth = Growth.from_settings(corrosion) if given else None
         self.growth = self.fresh_growth.behind(self.cei) if self.fresh_growth else None
-        self.electrolyte_temperature = given.temperature if given else self.settings.temperature
+        own = given.temperature if given else None
+        self.electrolyte_temperature = self.settings.temperature if own is None else own
 
     @property
     def _front_width(self) -> float | None:
@@ -307,11 +310,21 @@ class LifeCycle:
             return state
         x, models = history.field("site_fraction"), history.models(model)
         strain = np.stack([hot.eigenstrain(row) for hot, row in zip(models, x, strict=True)])
-        bare = np.ones(self.particle.n_surface)
+        breathing = Breathing(strain, self.growth.voltage_factor(history.field("frame_voltage")))
+        uncovered = np.ones(self.particle.n_surface)
         if self.coating is not None:
-            bare = self.coating.open_share(state.film)
-        thickness = self.settings.life.renewal
-        found = renewed(state.layers, self.particle, self.growth, strain, thickness, bare)
+            uncovered = self.coating.open_share(state.film)
+        life = self.settings.life
+        renewal = Renewal(life.renewal, life.tear_depth)
+        found = renewed(
+            state.layers,
+            self.particle,
+            self.growth,
+            breathing,
+            renewal,
+            self.electrolyte_temperature,
+            uncovered,
+        )
         return replace(state, layers=found)
 
     def _aged(self, state: LifeState, model: ParticleModel, history: History) -> LifeState:
