@@ -10,8 +10,8 @@ so that data may live on them (edges over the dimensions `interface` and `surfac
 """
 
 import hashlib
+import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from faultline.errors import AGAIN, UserError
 from faultline.provenance import MAKING
-from faultline.seal import has_seal, is_whole, seal_of
+from faultline.seal import SCHEMA_VERSION, has_seal, is_whole, of_other_schema, seal_of
+from faultline.writing import whole_file
 
-SCHEMA_VERSION = 2
 CONVENTIONS = "CF-1.11 UGRID-1.0"
 TOPOLOGY = (  # what `ugrid` lays down
     "node_x",
@@ -104,9 +104,11 @@ def write_dataset(ds: xr.Dataset, path: Path | str, provenance: Mapping[str, Any
         ds: the data; variables on cells, interfaces, surface faces and nodes get their UGRID location.
         path: the file; its folder is made where it is missing.
         provenance: attributes to add; values that NetCDF cannot hold are written as JSON.
+
+    Raises:
+        UserError: the file cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     complete = ds.copy()
     complete.attrs = {"status": "ok", "status_message": "", **ds.attrs, **(provenance or {})}
     complete.attrs |= {"Conventions": CONVENTIONS, "schema_version": SCHEMA_VERSION}
@@ -115,14 +117,11 @@ def write_dataset(ds: xr.Dataset, path: Path | str, provenance: Mapping[str, Any
         complete[name].attrs = _location(complete[name]) | complete[name].attrs
     complete.attrs |= {"content_hash": content_hash(complete), "written_as": path.as_posix()}
     encoding = {name: _encoding(variable) for name, variable in complete.variables.items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        complete.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
-        with partial.open("r+b") as file:
-            file.write(seal_of(file.read()))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # Made in memory: where a disk is full, HDF5 takes the whole process down; where there are no locks, it
+    # writes no file.
+    content = bytes(complete.to_netcdf(None, engine="h5netcdf", encoding=encoding))
+    with whole_file(path) as partial:
+        partial.write_bytes(content + seal_of(content))
 
 
 def content_hash(ds: xr.Dataset) -> str:
@@ -151,10 +150,9 @@ def read_dataset(path: Path | str) -> xr.Dataset:
         UserError: the file is missing, damaged, of another program or of another version of the schema, or
             was changed since it was written.
     """
-    check_seal(path)
-    ds = xr.load_dataset(path, engine="h5netcdf")
+    ds = xr.load_dataset(io.BytesIO(_sealed(Path(path))), engine="h5netcdf")
     if ds.attrs["schema_version"] != SCHEMA_VERSION:
-        raise UserError(f"{path}: {_other_schema(ds)}; {AGAIN}")
+        raise UserError(f"{path}: {of_other_schema(int(ds.attrs['schema_version']))}")
     return ds
 
 
@@ -164,7 +162,11 @@ def check_seal(path: Path | str) -> None:
     Raises:
         UserError: it is not.
     """
-    path = Path(path)
+    _sealed(Path(path))
+
+
+def _sealed(path: Path) -> bytes:
+    """Content of a file that is as it was written."""
     if path.is_dir():
         raise UserError(f"{path}: a folder, where a file is expected; {AGAIN}")
     try:
@@ -174,26 +176,23 @@ def check_seal(path: Path | str) -> None:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     if not has_seal(data):
-        raise UserError(f"{path}: {_why_unsealed(path)}; {AGAIN}")
+        raise UserError(f"{path}: {_why_unsealed(path)}")
     if not is_whole(data):
         raise UserError(f"{path}: damaged, its bytes have changed since it was written; {AGAIN}")
+    return data
 
 
 def _why_unsealed(path: Path) -> str:
-    """Say what a file without a seal is."""
+    """Say what a file without a seal is, and how to mend it."""
     try:
         with xr.open_dataset(path, engine="h5netcdf") as ds:
             if "schema_version" not in ds.attrs:
-                return "not a file of this program (it has no schema_version)"
+                return f"not a file of this program (it has no schema_version); {AGAIN}"
             if ds.attrs["schema_version"] != SCHEMA_VERSION:
-                return _other_schema(ds)
-            return "changed since it was written, or damaged (its seal is missing)"
+                return of_other_schema(int(ds.attrs["schema_version"]))
+            return f"changed since it was written, or damaged (its seal is missing); {AGAIN}"
     except Exception as error:  # whatever a NetCDF library makes of bytes that are not NetCDF
-        return f"damaged, or not a NetCDF-4 file ({error})"
-
-
-def _other_schema(ds: xr.Dataset) -> str:
-    return f"written with schema {ds.attrs['schema_version']}, but this program reads {SCHEMA_VERSION}"
+        return f"damaged, or not a NetCDF-4 file ({error}); {AGAIN}"
 
 
 def write_vtu(ds: xr.Dataset, path: Path | str, frame: int | None = None) -> list[Path]:
@@ -206,7 +205,6 @@ def write_vtu(ds: xr.Dataset, path: Path | str, frame: int | None = None) -> lis
     path = Path(path)
     if "face_node_connectivity" not in ds:
         raise UserError(f"{path}: the stage file has no mesh to draw")
-    path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     for dimension in ("cell", "interface", "surface"):
         fields = _fields(ds, dimension, frame)
@@ -224,12 +222,8 @@ def _write_mesh(ds: xr.Dataset, dimension: str, fields: dict[str, NDArray], path
     points = np.column_stack([ds["node_x"], ds["node_y"], np.zeros(ds.sizes["node"])])
     cells = [(kind, ds[connectivity].values.astype(np.int64))]
     data = {name: [values] for name, values in fields.items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as partial:
         meshio.Mesh(points, cells, cell_data=data).write(partial, file_format="vtu")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _fields(ds: xr.Dataset, dimension: str, frame: int | None) -> dict[str, NDArray]:

@@ -6,12 +6,12 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faultline.errors import AGAIN, UserError
+from faultline.writing import whole_file
 
 if TYPE_CHECKING:  # the command line needs only JSON, and pandas takes long to import
     import pandas as pd
@@ -21,14 +21,19 @@ CHECKSUM = "checksum"
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
     """Write an object, with a checksum of its content as its last key, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     whole = {**content, CHECKSUM: _checksum(content)}
-    try:
-        partial.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", path)
+
+
+def write_text(text: str, path: Path | str) -> None:
+    """Write a text, whole or not at all."""
+    with whole_file(Path(path)) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_table(table: pd.DataFrame, path: Path | str, index: bool = False) -> None:
+    """Write a CSV table with a head, whole or not at all."""
+    write_text(table.to_csv(index=index), path)
 
 
 def read_json(path: Path | str, required: Sequence[str] = ()) -> dict[str, Any]:
@@ -72,6 +77,39 @@ def read_table(path: Path | str, **options: Any) -> pd.DataFrame:
     if uneven:
         raise UserError(f"{path}: row {uneven[0]} has not the {len(rows[0])} values of the head; {AGAIN}")
     return pd.read_csv(io.StringIO(text), **options)
+
+
+class TableError(ValueError):
+    """What is wrong with a user's table; `line` is where, None for the whole of it."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def user_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Read a user's CSV table as rows with the numbers of their lines, comments and empty lines left out.
+
+    Raises:
+        TableError: it cannot be read, a quoted cell has no end in its line, or the last line is cut off. A
+            table that ends early, but with a whole row, cannot be told from a short one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise TableError(f"cannot be read ({reason})") from error
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            try:  # line by line: a quote that is left open must not swallow the rows below it
+                cells = next(csv.reader([line], strict=True))
+            except csv.Error as error:
+                raise TableError(f"is no row of a table ({error})", number) from error
+            rows.append((number, [cell.strip() for cell in cells]))
+    if rows and not text.endswith("\n"):
+        raise TableError("has no end, the file may be cut off; if it is whole, add a line break", rows[-1][0])
+    return rows
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

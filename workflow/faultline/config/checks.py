@@ -349,12 +349,23 @@ def check_case(case: Case) -> Iterator[Finding]:
 
 def file_problem(file: str, root: Path, what: str, suffixes: tuple[str, ...]) -> str | None:
     """What is wrong with the name of a user's file ("an image"), or None."""
-    path = (root / file).resolve()
-    if not path.is_relative_to(root.resolve()):
-        return f"'{file}' lies outside the project folder; copy it into the project"
-    if path.suffix.lower() not in suffixes:
+    try:
+        if leaves(root / file, root):
+            return f"'{file}' lies outside the project folder; copy it into the project"
+        is_file = (root / file).is_file()
+    except (OSError, ValueError) as error:  # too long, or with a sign that no name may have
+        return f"'{file[:60]}' is no name of a file ({getattr(error, 'strerror', None) or error})"
+    if Path(file).suffix.lower() not in suffixes:
         return f"'{file}' is not {what}; allowed: {', '.join(suffixes)}"
-    return None if path.is_file() else f"there is no file '{file}' in the project folder"
+    return None if is_file else f"there is no file '{file}' in the project folder"
+
+
+def leaves(path: Path, root: Path) -> bool:
+    """Whether a path, links followed, lies outside the project folder; one that goes in a circle does."""
+    try:
+        return not path.resolve().is_relative_to(root.resolve())
+    except RuntimeError:  # a link to itself, before Python 3.13
+        return True
 
 
 def _um(length: float) -> str:

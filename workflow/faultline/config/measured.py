@@ -1,6 +1,5 @@
 """Measured curves that a user puts beside a case: tables with the unit of a column in its name."""
 
-import csv
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from faultline.config.tree import Origin, Problems, nearest
+from faultline.textfiles import TableError, user_rows
 
 CHARGE, DISCHARGE = "charge", "discharge"
 Cell = str | float
@@ -119,18 +119,13 @@ def _columns(key: str, rows: list[tuple[int, list[str]]], shown: str, problems: 
 def _rows(path: Path, shown: str, problems: Problems) -> list[tuple[int, list[str]]]:
     """Lines with their numbers, comments and empty ones left out; none where there is no text."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        problems.add(Origin(shown), f"cannot be read ({reason})")
+        rows = user_rows(path)
+    except TableError as error:
+        problems.add(Origin(shown, error.line), str(error))
         return []
-    kept = [
-        (n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not kept:
+    if not rows:
         problems.add(Origin(shown), "is empty; expected a line with the names of the columns, and rows")
-    parsed = csv.reader(line for _, line in kept)
-    return [(n, [cell.strip() for cell in row]) for (n, _), row in zip(kept, parsed, strict=False)]
+    return rows
 
 
 def _take_row(

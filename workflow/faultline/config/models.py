@@ -1276,6 +1276,11 @@ class StudySettings(Settings):
         default=True,
         description="Solve the verification problems too, and hold the reports back if one fails.",
     )
+    backend: Literal["cpu", "gpu"] = Field(
+        default="cpu",
+        description="Where cracks, condensation and fine transport are solved: cpu, or gpu (NVIDIA, with CuPy). "
+        "Results agree to the tolerance of the solvers; a change runs nothing again.",
+    )
 
     @field_validator("cases")
     @classmethod

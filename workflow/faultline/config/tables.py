@@ -1,12 +1,12 @@
 """The CSV tables of a material folder."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 from faultline.config.models import Status
 from faultline.config.tree import Origin, Problems, nearest
+from faultline.textfiles import TableError, user_rows
 
 _ANGSTROM = 1e-10
 _WORDS = ("phase", "source", "status")
@@ -51,30 +51,24 @@ def _read(
     """Columns by name, rows sorted by site fraction."""
     before = len(problems.lines)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        problems.add(
-            Origin(shown), f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
-        )
+        rows = user_rows(path)
+    except TableError as error:
+        problems.add(Origin(shown, error.line), str(error))
         return None
-    numbered = [
-        (n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")
-    ]
-    rows = list(csv.reader(line for _, line in numbered))
-    header = [name.strip() for name in rows[0]] if rows else []
+    header = rows[0][1] if rows else []
     if set(header) != set(columns) or len(header) != len(columns):
-        for name in set(header) - set(columns):
-            problems.add(Origin(shown, numbered[0][0], (name,)), f"unknown column{nearest(name, columns)}")
+        for name in sorted(set(header) - set(columns)):
+            problems.add(Origin(shown, rows[0][0], (name,)), f"unknown column{nearest(name, columns)}")
         problems.add(Origin(shown), f"needs the columns {', '.join(columns)} in its first line")
         return None
     parsed = []
-    for (number, _), row in zip(numbered[1:], rows[1:], strict=False):
+    for number, row in rows[1:]:
         if len(row) != len(header):
             problems.add(
                 Origin(shown, number), f"has {len(row)} entries; expected {len(header)}: {', '.join(header)}"
             )
             continue
-        cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+        cells = dict(zip(header, row, strict=True))
         check = _cell_reader(shown, number, {"site_fraction": (0.0, 1.0), **bounds}, problems)
         parsed.append({name: check(name, cell) for name, cell in cells.items()})
     if len(problems.lines) > before:

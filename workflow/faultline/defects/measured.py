@@ -1,5 +1,6 @@
 """Measured maps of microstrain, laid over a particle."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,12 @@ def _read(path: Path) -> NDArray:
     if path.suffix.lower() == ".npy":
         return np.load(path, allow_pickle=False)
     if path.suffix.lower() == ".csv":
-        return np.loadtxt(path, delimiter=",", ndmin=2)
+        text = path.read_text(encoding="utf-8-sig")
+        if not text.endswith("\n"):
+            raise ValueError(
+                "its last line has no end, the file may be cut off; if it is whole, add a line break"
+            )
+        return np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2)
     import tifffile
 
     return np.squeeze(tifffile.imread(path))

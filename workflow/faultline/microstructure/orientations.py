@@ -1,6 +1,5 @@
 """Crystal orientations of the grains: drawn, or read from a table of measured ones."""
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from faultline.errors import UserError
 from faultline.microstructure.particle import Floats, Ints
+from faultline.textfiles import TableError, user_rows
 
 ANGLES = ("phi1_deg", "Phi_deg", "phi2_deg")
 PLACE = ("x_um", "y_um")
@@ -77,21 +77,17 @@ def read_orientations(file: str, root: Path) -> OrientationTable:
     if not path.is_relative_to(root.resolve()):
         raise UserError(f"{where} lies outside the project folder; copy the table into the project")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{where} cannot be read: {error}") from error
-    rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
-    header = [name.strip() for name in rows[0]] if rows else []
+        rows = user_rows(path)
+    except TableError as error:
+        line = f" line {error.line}" if error.line else ""
+        raise UserError(f"{where}{line} {error}") from error
+    header = rows[0][1] if rows else []
     keys = ("grain",) if "grain" in header else PLACE
     if not {*keys, *ANGLES} <= set(header):
         raise UserError(f"{where} needs the columns grain, or x_um and y_um, and {', '.join(ANGLES)}")
     columns = [header.index(name) for name in (*keys, *ANGLES)]
-    try:
-        values = np.array([[float(row[k]) for k in columns] for row in rows[1:]]).reshape(-1, len(columns))
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{where} has a row without a number in each of its columns: {error}") from error
-    if not np.isfinite(values).all():
-        raise UserError(f"{where} holds values that are not finite (NaN); leave such rows out")
+    values = np.array([_numbers(row, columns, f"{where} line {n}") for n, row in rows[1:]])
+    values = values.reshape(-1, len(columns))
     orientation = from_bunge(values[:, -3:])
     if keys == PLACE:
         return OrientationTable(orientation, None, values[:, :2] * 1e-6)
@@ -99,6 +95,17 @@ def read_orientations(file: str, root: Path) -> OrientationTable:
     if (grain != values[:, 0]).any() or len(np.unique(grain)) < len(grain):
         raise UserError(f"{where}: grains are whole numbers, each in one row only")
     return OrientationTable(orientation, grain, None)
+
+
+def _numbers(row: list[str], columns: Sequence[int], where: str) -> list[float]:
+    """The numbers of a row in these columns."""
+    try:
+        numbers = [float(row[k]) for k in columns]
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{where} is a row without a number in each of its columns: {error}") from error
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{where} holds a value that is not finite (NaN); leave such rows out")
+    return numbers
 
 
 def measured_orientations(table: OrientationTable, centres: Floats, contains: Contains) -> Floats:
