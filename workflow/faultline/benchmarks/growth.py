@@ -58,9 +58,9 @@ def transport(particle: Particle) -> Callable[[], Any]:
     x, nothing = np.full(particle.n_cells, 0.7), np.zeros(particle.n_cells)
     faces = outer_surface(particle, np.zeros(particle.n_surface))
 
-    def step() -> None:
+    def step() -> Iterate:
         implicit = TransportStep(model, faces)
-        implicit.iterate(x, Iterate(x, 3.0, 0.0), nothing, nothing, 10.0, current=1e-6)
+        return implicit.iterate(x, Iterate(x, 3.0, 0.0), nothing, nothing, 10.0, current=1e-6)
 
     return step
 

@@ -137,7 +137,8 @@ class _Loader:
         if tree is None:
             return None
         settings = validate(StudySettings, tree, self.problems)
-        if "extends" in (tree.data.get("overrides") or ()):
+        overrides = tree.data.get("overrides")
+        if isinstance(overrides, dict) and "extends" in overrides:
             self.problems.add(
                 tree.origin(("overrides", "extends")), "cannot stand here; write it in the case"
             )

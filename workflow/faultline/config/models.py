@@ -1297,4 +1297,9 @@ class StudySettings(Settings):
     def _stays_inside(cls, folder: str) -> str:
         if folder.startswith(("/", "~")) or ".." in folder.split("/"):
             raise ValueError(f"'{folder}' leaves the project folder; give a folder inside it")
+        if not all(letter.isalnum() or letter in "_.+-/ " for letter in folder) or len(folder) > 100:
+            raise ValueError(
+                f"'{folder[:100]}' is no name for a folder here; allowed: letters, digits, and _ . + - / "
+                "in up to 100 places"
+            )
         return folder

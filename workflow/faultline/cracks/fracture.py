@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import scipy.sparse as sp
 
+from faultline.backend import Backend, current
 from faultline.cracks.law import CohesiveProperties, Floats, IncrementalLaw
 from faultline.cracks.newton import (
     Equilibrium,
@@ -85,6 +86,7 @@ class FractureModel:
         max_iterations: of Newton in one step.
         film: (6, 6) thickness times stiffness, N/m, of a thin layer on the outer surface. It has no strength
             of its own: a crack that opens to the surface breaks it.
+        backend: where equilibrium is sought (`faultline.backend`); by default that of the process.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class FractureModel:
         tolerance: float = 1e-5,
         max_iterations: int = 80,
         film: Floats | None = None,
+        backend: Backend | None = None,
     ) -> None:
         self.particle = particle
         self.tolerance, self.max_iterations = tolerance, max_iterations
@@ -104,7 +107,8 @@ class FractureModel:
         if blocks is not None and components is None:
             components = blocks.components
         self.elasticity = split_elasticity(particle, self.mesh, stiffness, components, film)
-        self.blocks = blocks or condense_elasticity(self.mesh, self.elasticity)
+        backend = backend or current()
+        self.blocks = blocks or condense_elasticity(self.mesh, self.elasticity, backend)
         interior, interface = self.blocks.interior_dofs, self.blocks.interface_dofs
         inner_rows = self.elasticity.matrix[interior]
         self._inner: SuperLU | None = factorise(inner_rows[:, interior]) if len(interior) else None
@@ -117,11 +121,12 @@ class FractureModel:
             np.repeat(particle.interface_length / 2, 2),
             _rigid_operator(self.mesh, self.blocks),
         )
+        self._solved = self.system.on(backend)
         self._join(cohesive)
 
     def _join(self, cohesive: CohesiveProperties) -> None:
         self.cohesive, self._points = cohesive, cohesive.at_points()
-        self._preconditioner = Preconditioner(self.system)
+        self._preconditioner = Preconditioner(self._solved)
         self.force_scale = float(np.linalg.norm(self.system.weight * self._points.normal_strength))
 
     def with_interfaces(self, cohesive: CohesiveProperties) -> Self:
@@ -132,7 +137,7 @@ class FractureModel:
 
     def initial_state(self) -> FractureState:
         """The intact particle before any load; what an earlier run left in the preconditioner goes."""
-        self._preconditioner = Preconditioner(self.system)
+        self._preconditioner = Preconditioner(self._solved)
         points = (self.particle.n_interfaces, 2)
         return FractureState(
             damage=np.zeros(points),
@@ -164,7 +169,7 @@ class FractureModel:
             return self._with_bulk(state, eigenstrain, load)
         try:
             found = minimise(
-                self.system,
+                self._solved,
                 self.incremental_law(state, ramp),
                 load.force,
                 [last, last + ramp * state.displacement_rate if guess is None else guess],

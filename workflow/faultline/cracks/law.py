@@ -223,15 +223,17 @@ class IncrementalLaw:
         drop = np.where(softens, slope - self.secant(jump), 0.0)
         along = _opening(jump) / np.where(softens, equivalent, 1.0)[:, None]
         tangent = (drop[:, None] * along)[:, :, None] * along[:, None, :]
-        np.einsum("nii->ni", tangent)[...] += self.stabilised_stiffness(jump)
+        diagonal = self.stabilised_stiffness(jump)
+        for axis in range(jump.shape[1]):
+            tangent[:, axis, axis] += diagonal[:, axis]
         return tangent
 
     def stabilised_stiffness(self, jump: Floats) -> Floats:
         """Diagonal (n, m) of a positive stand-in for the tangent: secant, contact and damping."""
         stiffness = np.empty_like(jump)
         stiffness[:] = (self.secant(jump) + self.damping)[:, None]
-        shut = jump[:, NORMAL] <= 0
-        stiffness[shut, NORMAL] = (self.penalty_stiffness + self.damping)[shut]
+        contact = self.penalty_stiffness + self.damping
+        stiffness[:, NORMAL] = np.where(jump[:, NORMAL] <= 0, contact, stiffness[:, NORMAL])
         return stiffness
 
     def stored_energy(self, jump: Floats) -> Floats:

@@ -7,17 +7,26 @@ lengths. Nothing is pinned: rigid motions that no interface resists are in the n
 and the residual, so CG never sees them. Newton's direction comes from preconditioned CG stopped early (Dembo
 and Steihaug, Math. Program. 26, 190, 1983; forcing of Eisenstat and Walker, SIAM J. Sci. Comput. 17, 16,
 1996) and cut short at negative curvature, which softening brings.
+
+A minimisation runs where the arrays of its `InterfaceSystem` lie: on the host, or on a GPU, to which start,
+load and law are carried and from which the minimum comes back. Fine particles are worth it: on a CPU products
+of the dense blocks took 55 % of a ramp with 92 000 triangles in 80 grains, 16 % with 9 000, where calls of
+small kernels may well cost more than they save (not measured). Particles of an ensemble are not stacked
+together: each has a line search and damage of its own, and would wait for the slowest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from faultline.backend import CPU, Backend
 from faultline.cracks.law import IncrementalLaw
 from faultline.cracks.preconditioner import Preconditioner
 from faultline.errors import NotConverged
@@ -67,13 +76,15 @@ class SpringMatrix:
         diagonal = value[same], (place[same], entry.row[first][same])
         add_diagonal = sp.csr_array(diagonal, shape=(len(keys), len(weight) * m))
         row, column = np.divmod(keys, n)
-        return cls(add, add_diagonal, row, column, np.searchsorted(row, np.arange(n + 1)))
+        indptr = np.searchsorted(row, np.arange(n + 1))
+        # as sparse matrices keep them, or every new one would convert them
+        return cls(add, add_diagonal, row, column.astype(np.int32), indptr.astype(np.int32))
 
     def __call__(self, stiffness: Floats) -> sp.csr_array:
         """Matrix (n, n), N/m2, for a stiffness (n_points, m, m), or (n_points, m) along the axes, Pa/m."""
         add = self.add if stiffness.ndim == 3 else self.add_diagonal
         n = len(self.indptr) - 1
-        return sp.csr_array((add @ stiffness.ravel(), self.column, self.indptr), shape=(n, n))
+        return type(add)((add @ stiffness.ravel(), self.column, self.indptr), shape=(n, n))
 
 
 class InterfaceSystem:
@@ -89,6 +100,8 @@ class InterfaceSystem:
     def __init__(
         self, blocks: CondensedBlocks, jump: sp.csr_array, weight: Floats, rigid: sp.csr_array
     ) -> None:
+        self.backend = CPU
+        self._host: InterfaceSystem | None = None
         self.components, self.weight = blocks.components, weight
         self.stacks = BlockStacks(blocks.start)
         n, place = self.stacks.size, self.stacks.place
@@ -104,15 +117,36 @@ class InterfaceSystem:
         self._schur = self.stacks.split(self.schur)
         self._axial = self.pad(blocks.axial_coupling) / np.sqrt(blocks.axial_stiffness)
 
+    @property
+    def host(self) -> InterfaceSystem:
+        """The same operators on the host."""
+        return self._host or self
+
+    def on(self, backend: Backend) -> InterfaceSystem:
+        """The same operators on vectors of a backend."""
+        if backend.on_host:
+            return self
+        other = copy(self)
+        for name, value in vars(self).items():
+            setattr(other, name, value if name in ("stacks", "_schur") else backend.put(value))
+        other.backend, other._host = backend, self
+        other._schur = self.stacks.split(other.schur)
+        return other
+
     def pad(self, q: Floats) -> Floats:
-        """Padded vector of interface unknowns (n_unknowns,)."""
+        """Padded vector of interface unknowns (n_unknowns,) on the host."""
         padded = np.zeros(self.stacks.size)
         padded[self.stacks.place] = q
-        return padded
+        return self.backend.put(padded)
+
+    def unpad(self, q: Floats) -> Floats:
+        """Interface unknowns (n_unknowns,), on the host, of a padded vector."""
+        return self.backend.get(q)[self.stacks.place]
 
     def elasticity_matrix(self) -> sp.csr_array:
         """The blocks (size, size) as one sparse matrix, without the axial term."""
-        return sp.csr_array(sp.block_diag([block for stack in self._schur for block in stack]))
+        blocks = [block for stack in self.host._schur for block in stack]
+        return self.backend.put(sp.csr_array(sp.block_diag(blocks)))
 
     def jumps(self, q: Floats) -> Floats:
         """Jumps (n_points, m) of interface displacements."""
@@ -162,7 +196,7 @@ def minimise(
 
     Args:
         system: operators.
-        law: incremental law of the step.
+        law: incremental law of the step, on the host as all that follows.
         load: f (n_unknowns,), N/m.
         starts: interface displacements (n_unknowns,) to choose from, m.
         preconditioner: kept between calls.
@@ -175,7 +209,7 @@ def minimise(
     Raises:
         NotConverged: the tolerance is not reached.
     """
-    force = system.without_rigid(system.pad(load))
+    force, given, law = system.without_rigid(system.pad(load)), law, system.backend.put(law)
 
     def at(q: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         jump = system.jumps(q)
@@ -191,7 +225,8 @@ def minimise(
         residual = float(np.linalg.norm(gradient)) / force_scale
         previous = previous or residual
         if residual <= tolerance:
-            return Equilibrium(q[system.stacks.place], law, residual, iteration, cg_iterations)
+            law = replace(given, mix=system.backend.get(law.mix))
+            return Equilibrium(system.unpad(q), law, residual, iteration, cg_iterations)
         if iteration == max_iterations or not np.isfinite(residual):
             break
         preconditioner.prepare(law, jump, iteration == 0)
@@ -234,7 +269,7 @@ def _newton_direction(
     springs = system.springs(tangent)
     solution, residual = np.zeros_like(gradient), -gradient
     p, ap, rz_old = np.zeros_like(gradient), np.zeros_like(gradient), float("inf")
-    target = forcing * np.linalg.norm(gradient)
+    target = forcing * float(np.linalg.norm(gradient))
     for count in range(1, preconditioner.patience + 1):
         z, az = preconditioner(residual)
         az += springs @ z
@@ -244,12 +279,12 @@ def _newton_direction(
         p += z
         ap *= rz / rz_old
         ap += az
-        curvature, rz_old = p @ ap, rz
+        curvature, rz_old = float(p @ ap), rz
         if curvature <= 0:
             return (z if count == 1 else solution), count
         solution += rz / curvature * p
         residual -= rz / curvature * ap
-        if np.sqrt(residual @ residual) <= target:
+        if math.sqrt(float(residual @ residual)) <= target:
             break
     return solution, count
 

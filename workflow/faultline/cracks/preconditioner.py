@@ -7,13 +7,12 @@ whole system pay: parted faces couple nothing, so that they fill little, and the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
 
+from faultline.backend import LARGEST_DENSE
 from faultline.cracks.law import IncrementalLaw
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Preconditioner:
 
     SLOW = 50  # iterations after which the blocks are looked at again
     FEW = 15
-    COSTLY = 50  # mean iterations with the blocks, beyond which the whole is cheaper; measured
+    COSTLY = 50  # mean iterations with the blocks, beyond which the whole is cheaper; measured on a CPU
     MOST, PATIENCE = 500, 30  # iterations of a direction, and of one by factors of an earlier state
     MEMORY = 0.9  # of the mean: about the last ten directions
     MOSTLY = 0.6  # parted share of the points, from where the blocks are not even tried
@@ -53,7 +52,8 @@ class Preconditioner:
     def prepare(self, law: IncrementalLaw, jump: Floats, new_load: bool) -> None:
         """Renew what has become stale, before a direction from jumps (n_points, m)."""
         if isinstance(self._used, BlockInverses):
-            if self._mean > self.COSTLY or np.mean(law.lost >= 1) > self.MOSTLY:
+            slow = self._mean > self.COSTLY or float(np.mean(law.lost >= 1)) > self.MOSTLY
+            if slow and (self._system.backend.on_host or self._system.stacks.size <= LARGEST_DENSE):
                 self._used, self._old = WholeFactors(self._system, law, jump), False
             elif new_load or self._count > self.SLOW:
                 self._used.refresh(law, jump)
@@ -90,36 +90,41 @@ class BlockInverses:
 
     def __init__(self, system: InterfaceSystem) -> None:
         self.system = system
-        springs, stacks = system.springs, system.stacks
+        springs, stacks, put = system.host.springs, system.stacks, system.backend.put
         own = stacks.block[springs.row] == stacks.block[springs.column]
         row, column = springs.row[own], springs.column[own]
-        self._own_springs = springs.add_diagonal[own]
-        self._pattern = column, np.searchsorted(row, np.arange(stacks.size + 1))
-        self._entry, self._block, self._diagonal = stacks.entry(row, column), stacks.block[row], row == column
-        self._springs = np.zeros(len(row))
+        self._own_springs = put(springs.add_diagonal[own])
+        indptr = np.searchsorted(row, np.arange(stacks.size + 1)).astype(np.int32)
+        self._pattern = put(column), put(indptr)
+        self._entry, self._block = put(stacks.entry(row, column)), stacks.block[row]
+        on_diagonal = np.flatnonzero(row == column)
+        self._diagonal, self._diagonal_block = put(on_diagonal), self._block[on_diagonal]
+        self._springs = put(np.zeros(len(row)))
         self._inverse = stacks.split(np.zeros_like(system.schur))
 
     def refresh(self, law: IncrementalLaw, jump: Floats) -> None:
         """Renew the blocks whose springs have changed."""
-        system, stacks = self.system, self.system.stacks
+        system, stacks, backend = self.system, self.system.stacks, self.system.backend
         point = law.stabilised_stiffness(jump)
-        shift = self.SHIFT * law.penalty_stiffness * system.weight.max()
-        springs = self.HOLD * (self._own_springs @ point.ravel()) + shift * self._diagonal
+        shift = self.SHIFT * law.penalty_stiffness * float(system.weight.max())
+        springs = self.HOLD * (self._own_springs @ point.ravel())
+        springs[self._diagonal] += shift
         old, new = self._springs[self._diagonal], springs[self._diagonal]
-        changed = (new > self.CHANGE * old) | (old > self.CHANGE * new)
+        changed = backend.get((new > self.CHANGE * old) | (old > self.CHANGE * new))
         if not changed.any():
             return
         stale = np.zeros(stacks.block.max() + 1, dtype=bool)
-        stale[self._block[self._diagonal][changed]] = True
-        renewed = stale[self._block]
-        self._springs[renewed] = springs[renewed]
-        self._matrix = sp.csr_array((self._springs, *self._pattern), shape=(stacks.size, stacks.size))
+        stale[self._diagonal_block[changed]] = True
+        self._springs = np.where(backend.put(stale[self._block]), springs, self._springs)
+        csr, shape = type(self._own_springs), (stacks.size, stacks.size)
+        self._matrix = csr((self._springs, *self._pattern), shape=shape)
         flat = system.schur.copy()
         flat[self._entry] += self._springs
         for stack, inverse, block in zip(stacks.split(flat), self._inverse, stacks.members, strict=True):
-            inverse[stale[block]] = np.linalg.inv(stack[stale[block]])
-        coarse = sp.csc_matrix(system.rigid_transposed @ (system.springs(point) @ system.rigid))
-        self._coarse = splu(coarse + shift * sp.eye_array(coarse.shape[0], format="csc"))
+            renewed = backend.put(np.flatnonzero(stale[block]))
+            inverse[renewed] = np.linalg.inv(stack[renewed])
+        coarse = system.rigid_transposed @ (system.springs(point) @ system.rigid)
+        self._coarse = backend.factorised(coarse, shift)
 
     def __call__(self, residual: Floats) -> tuple[Floats, Floats]:
         """Approximate displacement z of a residual, and S z.
@@ -127,14 +132,15 @@ class BlockInverses:
         S z costs no product: rigid motions add nothing, and held = (S + D)^-1 r gives S held = r - D held.
         """
         held = self.system.stacks.product(self._inverse, residual)
-        rigid = self._coarse.solve(self.system.rigid_transposed @ residual)
+        rigid = self._coarse(self.system.rigid_transposed @ residual)
         return held + self.system.rigid @ rigid, residual - self._matrix @ held
 
 
 class WholeFactors:
     """LU of all blocks on the convex part of their springs, at the jumps of the last `refresh`.
 
-    A small part of intact springs holds fragments that nothing else does; the axial term is left out.
+    A small part of intact springs holds fragments that nothing else does; the axial term is left out. On a
+    device the matrix is dense, so that large systems there stay with `BlockInverses`.
     """
 
     SHIFT = 1e-9
@@ -146,12 +152,13 @@ class WholeFactors:
 
     def refresh(self, law: IncrementalLaw, jump: Floats) -> None:
         """Factorise for the springs at jumps (n_points, m)."""
-        shift = self.SHIFT * law.penalty_stiffness * self.system.weight.max()
+        backend = self.system.backend
+        shift = self.SHIFT * law.penalty_stiffness * float(self.system.weight.max())
         springs = self.system.springs(law.tangent(jump, convex=True))
-        self._springs = springs + shift * sp.eye_array(springs.shape[0], format="csr")
+        self._springs = springs + shift * backend.sparse.eye_array(springs.shape[0], format="csr")
         self._springs.eliminate_zeros()  # of parted faces: less fill
-        self._factors: Any = splu(
-            sp.csc_array(self._elasticity + self._springs),
+        self._solve = backend.factorised(
+            self._elasticity + self._springs,
             permc_spec="MMD_AT_PLUS_A",
             diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
@@ -159,5 +166,5 @@ class WholeFactors:
 
     def __call__(self, residual: Floats) -> tuple[Floats, Floats]:
         """Approximate displacement z of a residual, and S z = r - D z."""
-        z = self._factors.solve(residual)
+        z = self._solve(residual)
         return z, residual - self._springs @ z
