@@ -11,7 +11,7 @@ import xarray as xr
 from faultline.dataset import write_dataset
 from faultline.life.record import SERIES
 from faultline.observables.strategies import Entry, strategy_statistics, strategy_table
-from faultline.observables.strategy_quantities import FIRST_CYCLE, OF_LIFE, SAMPLES, life_quantities
+from faultline.observables.strategy_quantities import FIRST_CYCLE, QUANTITIES, SAMPLES, life_quantities
 from faultline.statistics import write_statistics
 
 SIMULATED = 4
@@ -99,7 +99,7 @@ def _life(made: MadeStrategy, noise: np.ndarray, lost: np.ndarray, ends: Sequenc
         coords={"seed": np.arange(1, len(noise) + 1)},
     )
     for name, values in life_quantities(runs, made.cycles).items():
-        runs[name] = ("seed", values, {"units": OF_LIFE[name].unit})
+        runs[name] = ("seed", values, {"units": QUANTITIES[name].unit})
     return runs
 
 

@@ -39,8 +39,9 @@ def line(strategy="coated", quantity="retention", mean=0.8, sd=0.02, **changes) 
     row = {
         "strategy": strategy, "title": strategy, "control": "bare", "group": "interphase", "class": "",
         "reference": "1", "cycles": 100, "quantity": quantity, "unit": "1", "mean": mean, "sd": sd, "n": 5,
-        "low": mean - sd, "high": mean + sd, "control_mean": 0.6, "effect": mean - 0.6, "effect_sd": 0.01,
-        "spread": 0.05, "n_pairs": 5, "n_failed": 0, "verdict": "", "judged": "",
+        "low": mean - sd, "high": mean + sd, "n_failed": 0, "control_mean": 0.6, "control_sd": sd,
+        "control_n_failed": 0, "effect": mean - 0.6, "effect_sd": 0.01, "spread": 0.05, "n_pairs": 5,
+        "verdict": "", "judged": "",
     }  # fmt: skip
     assert set(row) == set(COLUMNS)
     return row | changes
@@ -99,6 +100,7 @@ def test_classes_have_their_widths(tolerance, unit, stated, factor, inside, outs
         (0.04, 0.05, {}, WITHIN_SPREAD),
         (0.2, 0.05, {"n_pairs": 4}, TOO_FEW_SEEDS),
         (0.2, 0.05, {"n_failed": 1}, FAILED),
+        (0.2, 0.05, {"control_n_failed": 1}, FAILED),
         (math.nan, math.nan, {"n_pairs": 0}, DOES_NOT_HOLD),  # it never happened
     ],
 )
@@ -109,6 +111,11 @@ def test_a_strategy_against_its_control(effect, spread, changes, verdict):
     if not math.isnan(effect):
         assert found.computed == pytest.approx(100 * effect)
         assert found.position == pytest.approx(effect / spread)
+
+
+def test_a_failed_control_fails_no_number_of_the_strategy():
+    assert judged(claim(OWN), line(control_n_failed=2)).verdict == HOLDS
+    assert judged(claim(OWN), line(n_failed=2)).verdict == FAILED
 
 
 def test_a_quantity_against_a_bound():
@@ -248,10 +255,19 @@ def test_goals_that_are_met_say_so(rows):
     assert "no claim" in pages.goals_words(rows[rows["kind"] == "calibration"])
 
 
-@pytest.mark.parametrize(("effect", "words"), [(0.04, "and 1 more have"), (-0.04, "and 0 more have")])
-def test_a_pair_within_the_spread_is_not_right_but_its_sign_may_be(effect, words):
-    found = pd.DataFrame([judged(ordering(), line(effect=effect, spread=0.05))])
+@pytest.mark.parametrize(
+    ("effect", "between_twins", "words"),
+    [
+        (0.04, 0.01, "and 1 more have the right sign within the spread over seeds (1 of these"),
+        (0.04, 0.1, "and 1 more have the right sign within the spread over seeds (0 of these"),
+        (-0.04, 0.01, "and 0 more have"),
+    ],
+)
+def test_a_pair_within_the_spread_is_not_right_but_its_sign_may_be(effect, between_twins, words):
+    row = judged(ordering(), line(effect=effect, spread=0.05, effect_sd=between_twins))
+    found = pd.DataFrame([row])
     assert list(found["verdict"]) == [WITHIN_SPREAD]
+    assert found["paired"].item() == pytest.approx(effect / between_twins)
     assert words in pages.goals_words(found)
 
 

@@ -335,6 +335,27 @@ def test_parameters_of_a_case_and_of_its_shell_are_numbers_put_in(tmp_path):
     assert given["shell"][0] == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "strategies.yaml"])
+def test_every_claim_of_this_project_is_on_what_its_study_holds(name):
+    """So that no computed number is missing but of what is not modelled."""
+    study = load_study(f"config/{name}", PROJECT)
+    held = {
+        "case": {case.name for case in study.cases},
+        "dislocations": {run.name for run in study.dislocations},
+        "thresholds": {run.name for run in study.thresholds},
+        "gases": {run.name for run in study.gases},
+        "strategy": set(study.catalogue.strategies) if study.catalogue else set(),
+    }
+    held["control"] = held["case"]
+    elsewhere = [
+        f"{claim.id}: {kind} {name}"
+        for claim in study.claims
+        for kind, names in held.items()
+        if (name := getattr(claim.computed, kind, None)) is not None and name not in names
+    ]
+    assert elsewhere == []
+
+
 @pytest.mark.parametrize("name", ["claims.yaml", "claims-strategies.yaml"])
 def test_misses_of_this_project_are_told_in_one_to_three_sentences(name):
     claims = yaml.safe_load((PROJECT / "config" / name).read_text(encoding="utf-8"))["claims"]

@@ -210,7 +210,7 @@ EDITS = {
     "grains": (edited(FULL_CASE, "count: 12", "count: 13"), {"microstructure"}),
     "defects": ({FULL_CASE: FULL + "defects: {strength_spread: 0.2}\n"}, {"defects"}),
     "exchange current": (edited(MATERIAL, "1 A/m^2", "2 A/m^2"), {"cycling"}),
-    "temperature": ({FULL_CASE: FULL + "temperature: 40 degC\n"}, {"cycling"}),
+    "temperature": ({FULL_CASE: FULL + "temperature: 40 degC\n"}, {"cycling", "interface"}),
     "protocol": (edited(FULL_CASE, "4.3 V, Hold", "4.2 V, Hold"), {"cycling"}),
     "strength": (edited(MATERIAL, "200 MPa", "201 MPa"), {"cycling", "cracks"}),
     "lattice": (

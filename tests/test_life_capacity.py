@@ -11,6 +11,7 @@ from faultline.life.capacity import (
     cycle_outcome,
     fade_acceleration,
     first_cycle_below,
+    polarisation,
     retention,
     trapped_alkali,
 )
@@ -28,7 +29,6 @@ def test_a_cycle_in_even_steps() -> None:
     assert_allclose(found.coulombic_efficiency, 0.9)
     assert_allclose(found.mean_charge_voltage, 3.5)
     assert_allclose(found.mean_discharge_voltage, (3.6 + 2.9) / 2)
-    assert_allclose(found.polarisation, 0.25)
     assert (found.lowest_site_fraction, found.highest_site_fraction) == (0.4, 0.9)
 
 
@@ -38,6 +38,17 @@ def test_a_cycle_may_begin_late_in_a_history_and_steps_may_be_uneven() -> None:
     assert_allclose(found.mean_charge_voltage, (60 * 3.5 + 10 * 4.1) / 70)
     assert np.isnan(found.discharge_capacity)
     assert np.isnan(found.coulombic_efficiency)
+
+
+def test_polarisation_is_the_gap_at_equal_composition() -> None:
+    current = [0.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0]
+    x = [0.7, 0.65, 0.3, 0.3, 0.35, 0.6, 1.0]  # takes up more than the charge gave
+    assert_allclose(polarisation([0.0, 0.06, 0.06, 0.0, -0.04, -0.04, -0.04], current, x), 0.1)
+    growing = [0.0, 0.05, 0.4, 0.0, -0.35, -0.1, 0.3]
+    charge, discharge = 0.35 * 0.225 + 0.05 * 0.05, -0.05 * 0.35 - 0.25 * 0.225 - 0.1 * 0.05  # 0.3 to 0.7
+    assert_allclose(polarisation(growing, current, x), (charge - discharge) / 0.4, rtol=1e-3)
+    assert np.isnan(polarisation(growing, np.abs(current), x))
+    assert np.isnan(polarisation([0.0, 0.1, 0.0, -0.1], [0, 1, 0, -1], [0.7, 0.6, 0.3, 0.4]))
 
 
 def test_nothing_known_is_nan() -> None:

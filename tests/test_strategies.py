@@ -5,6 +5,7 @@ import functools
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,13 @@ from faultline.config.slices import strategy_slice
 from faultline.dataset import read_dataset
 from faultline.errors import NotConverged, UserError
 from faultline.life import ensemble
+from faultline.life.cycle import LifeCycle
+from faultline.life.state import LifeState
+from faultline.materials.tables import VoltageCurve
 from faultline.observables import strategy_runs as runs_of
 from faultline.observables.comparison import FAILED_RUNS, TOO_FEW_SEEDS, WITHIN_SPREAD
+from faultline.observables.electrochemistry import HalfCycle
+from faultline.observables.electrochemistry import polarisation as by_capacity
 from faultline.observables.strategies import (
     COLUMNS,
     Entry,
@@ -32,10 +38,12 @@ from faultline.observables.strategies import (
 from faultline.observables.strategy_quantities import (
     FIRST_CYCLE,
     FRAMES,
-    OF_LIFE,
+    OF_CURVE,
+    OF_LIVES,
     QUANTITIES,
     SAMPLES,
     life_quantities,
+    polarisation,
 )
 from faultline.observables.strategy_runs import histograms, joined, strategy_runs
 from faultline.statistics import read_statistics, write_statistics
@@ -179,15 +187,29 @@ def made_runs(
         found[f"life_{series}"] = (("seed", "simulated"), capacity / 1000)
     for name in FIRST_CYCLE:
         found[name] = ("seed", np.array(kept) / 10)
+    x = np.linspace(1.0, 0.3, SAMPLES // 2)
+    found = found.merge(made_curve([(x, x[::-1])] * len(kept), np.array(kept) / 10))
     found["run_failed"] = ("seed", lost.astype(np.int8))
     found["message"] = ("seed", np.where(lost, "it diverged", "").astype(object))
     return found
+
+
+def made_curve(halves: list[tuple[Any, Any]], gaps: Any) -> xr.Dataset:
+    """First charges and discharges over compositions by seed; they lie +- half a gap about 5 V - 2 V x."""
+    x = np.array([np.concatenate(pair) for pair in halves])
+    sign = np.repeat([1.0, -1.0], [len(half) for half in halves[0]])
+    voltage = 5 - 2 * x + sign * np.asarray(gaps)[:, None] / 2
+    columns = {"mean_site_fraction": x, "voltage": voltage}
+    found = {name: (("seed", "sample"), values) for name, values in columns.items()}
+    seeds = np.arange(1, len(halves) + 1)
+    return xr.Dataset(found | {"c_rate_sign": ("sample", sign)}, coords={"seed": seeds})
 
 
 def entry(control: str | None, cycles: int | None = 300) -> Entry:
     return Entry("Title", "interphase", control, (107,), cycles, cycles, "coating", ("coating",))
 
 
+CURVE = ("specific_capacity", "voltage", "specific_capacity", "mean_site_fraction")  # in place of time
 BARE = [0.80, 0.81, 0.79, 0.80, 0.82]
 COATED = [0.90, 0.92, 0.89, 0.90, 0.91]
 
@@ -215,7 +237,8 @@ def test_an_effect_is_that_of_twins_against_the_spread_over_seeds() -> None:
     assert row["effect"] == pytest.approx(0.1)
     assert row["effect_sd"] == pytest.approx(np.std(np.subtract(COATED, BARE), ddof=1))
     assert row["spread"] == pytest.approx(max(np.std(COATED, ddof=1), np.std(BARE, ddof=1)))
-    assert (row["n"], row["n_pairs"], row["n_failed"]) == (5, 5, 0)
+    assert row["control_sd"] == pytest.approx(np.std(BARE, ddof=1))
+    assert (row["n"], row["n_pairs"], row["n_failed"], row["control_n_failed"]) == (5, 5, 0, 0)
     assert (row["verdict"], row["judged"]) == ("higher", "improved")
     worse = table(made_runs(BARE), made_runs(COATED)).loc[("coated", "retention")]
     assert (worse["verdict"], worse["judged"]) == ("lower", "worsened")
@@ -227,6 +250,53 @@ def test_a_control_is_looked_at_in_the_same_cycle() -> None:
     bare = made_runs(BARE, cycles=(1, 2, 300, 2000))
     row = table(made_runs(COATED), bare).loc[("coated", "retention")]
     assert row["control_mean"] == pytest.approx(1 - 2 / 3 * (1 - np.mean(BARE)))
+
+
+def test_a_formed_capacity_is_the_best_of_the_first_five_cycles_of_a_life() -> None:
+    runs = made_runs([0.8, 0.9], cycles=(1, 2, 4, 6, 300))
+    runs["life_discharge_capacity"][:] = [[60, 110, 115, 130, 90], [80, 70, 60, 50, 40]]
+    found = {cycle: life_quantities(runs, cycle)["formed_capacity"].tolist() for cycle in (None, 1, 2, 300)}
+    assert found == {None: [60, 80], 1: [60, 80], 2: [110, 80], 300: [115, 80]}
+    lost = made_runs([0.8, 0.9], cycles=(1, 2, 300), failed=(2,))  # after cycle 1
+    np.testing.assert_array_equal(np.isnan(life_quantities(lost, 300)["formed_capacity"]), [False, True])
+    assert np.isfinite(life_quantities(lost, None)["formed_capacity"]).all()
+
+
+def test_a_formed_capacity_is_compared_over_the_same_cycles() -> None:
+    runs = {name: made_runs(BARE) for name in ("fresh", "bare")}
+    runs["bare"]["life_discharge_capacity"][:, 1] = 150.0  # which a strategy of one cycle never sees
+    found = strategy_table(runs, {"fresh": entry("bare", None), "bare": entry(None)})
+    found = found[found["quantity"] == "formed_capacity"].set_index("strategy")
+    assert found.loc["fresh", ["mean", "control_mean", "cycles"]].tolist() == [100, 100, 1]
+    assert found.loc["bare", ["mean", "cycles"]].tolist() == [150, 5]
+
+
+def test_polarisation_is_the_gap_of_charge_and_discharge_whatever_else_they_pass() -> None:
+    charge, whole, cut = np.linspace(0.67, 0.2, 80), np.linspace(0.2, 0.67, 80), np.linspace(0.2, 0.4, 80)
+    fuller = np.linspace(0.2, 1.0, 80)  # takes up more than the charge gave
+    runs = made_curve([(charge, whole), (charge, cut), (charge, fuller)], [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(polarisation(runs), [0.1, 0.2, 0.3])
+    apart = made_curve([(np.linspace(0.9, 0.6, 9), np.linspace(0.2, 0.5, 9))], [0.1])
+    assert np.isnan(polarisation(apart)).all()
+    assert np.isnan(polarisation(made_curve([(charge, charge * np.nan)], [0.1]))).all()
+
+
+def test_polarisation_of_twins_is_over_what_both_pass() -> None:
+    """Where overpotentials grow as alkali leaves, a deeper charge adds nothing to the difference."""
+    deep, shallow = np.linspace(1.0, 0.2, 300), np.linspace(1.0, 0.6, 300)
+    runs = made_curve([(deep, deep[::-1])] * 2, [0.1, 0.1])
+    twin = made_curve([(shallow, shallow[::-1])], [0.1])  # of seed 1 alone
+    for curve in (runs, twin):
+        curve["voltage"] = curve["voltage"] + 0.2 * curve["c_rate_sign"] * (1 - curve["mean_site_fraction"])
+    np.testing.assert_allclose(polarisation(runs), 0.1 + 0.4 * 0.4, rtol=1e-9)
+    np.testing.assert_allclose(polarisation(runs, twin), [0.18, 0.26], rtol=1e-9)
+    np.testing.assert_allclose(polarisation(twin, runs), [0.18], rtol=1e-9)
+
+
+def test_a_control_that_failed_is_no_failure_of_the_strategy() -> None:
+    row = table(made_runs(COATED), made_runs(BARE, failed=(2, 3))).loc[("coated", "retention")]
+    assert (row["n"], row["n_failed"], row["control_n_failed"]) == (5, 0, 2)
+    assert (row["n_pairs"], row["verdict"]) == (3, FAILED_RUNS)
 
 
 def test_no_verdict_where_a_seed_is_missing() -> None:
@@ -242,7 +312,7 @@ def test_what_a_strategy_cannot_have_gets_no_row() -> None:
     found = table(made_runs(COATED), made_runs(BARE))
     assert ("coated", "coating_left") not in found.index
     single = strategy_table({"bare": made_runs(BARE)}, {"bare": entry(None, None)})
-    assert set(single["quantity"]) == set(FIRST_CYCLE)
+    assert set(single["quantity"]) == {*FIRST_CYCLE, "formed_capacity"}
     assert single["verdict"].eq("").all() and single["effect"].isna().all()
 
 
@@ -308,7 +378,7 @@ def lived() -> xr.Dataset:
 def test_numbers_of_the_first_cycle_are_those_of_its_record(lived: xr.Dataset) -> None:
     assert not lived["run_failed"].any() and lived["message"].values.tolist() == ["", ""]
     assert set(QUANTITIES) <= set(lived.data_vars)
-    for name in ("charge_capacity", "failed_fraction", "polarisation"):
+    for name in ("charge_capacity", "failed_fraction"):
         np.testing.assert_array_equal(lived[name], lived[f"life_{name}"].isel(simulated=0))
     np.testing.assert_array_equal(lived["life_cycle"].isel(simulated=-1), 3)
     np.testing.assert_allclose(
@@ -325,6 +395,31 @@ def test_the_curve_is_the_first_charge_and_the_first_discharge(lived: xr.Dataset
     np.testing.assert_allclose(np.ptp(capacity[:, discharge], axis=1), lived["discharge_capacity"])
     assert (np.diff(capacity[:, charge]) > 0).all() and (np.diff(capacity[:, discharge]) < 0).all()
     assert lived["c_rate_sign"][0].values.tolist() == [1] * (SAMPLES // 2) + [-1] * (SAMPLES // 2)
+
+
+def test_few_time_steps_blur_no_curve() -> None:
+    """A cycle with one overpotential gives it back, though its steps pass over the corners of the curve."""
+    at_rest = VoltageCurve(np.array([0.0, 0.3, 0.35, 1.0]), np.array([4.4, 4.1, 3.6, 2.5]), 1e-3)
+    material = SimpleNamespace(material=SimpleNamespace(voltage=at_rest))
+    charge, discharge = np.array([0.9, 0.85, 0.6, 0.32, 0.1]), np.array([0.1, 0.15, 0.31, 0.7, 0.95])
+    halves = []
+    for x, over in ((charge, [0.0, *[0.05] * 4]), (discharge, [0.05, *[-0.05] * 4])):  # rest, end of charge
+        halves.append(HalfCycle(1, x is charge, np.arange(5.0), at_rest(x) + over, 200 * (0.9 - x), x))
+    runs = runs_of._curve(ensemble.Cycle(material, None), tuple(halves)).expand_dims(seed=[1])
+    np.testing.assert_allclose(polarisation(runs), 0.1, rtol=1e-3)
+    coarse = by_capacity(*halves)
+    assert abs(coarse - 0.1) > 0.005  # a straight line between the same steps does not
+
+
+def test_polarisation_is_that_of_the_curve_by_composition(lived: xr.Dataset) -> None:
+    """The capacity extracted is linear in the composition, so that the peer that goes by it agrees."""
+    first = lived.isel(seed=0)
+    charge, discharge = (
+        HalfCycle(1, sign > 0, *(first[name].values[first["c_rate_sign"].values == sign] for name in CURVE))
+        for sign in (1, -1)
+    )
+    assert float(first["polarisation"]) == pytest.approx(by_capacity(charge, discharge), rel=1e-3)
+    assert float(first["polarisation"]) > 0
 
 
 def test_lattice_changes_are_those_of_the_histogram(lived: xr.Dataset) -> None:
@@ -388,6 +483,44 @@ def test_a_seed_without_a_solution_keeps_its_message_and_stops_no_other(
     assert np.isnan(found["retention"].values).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("error", [ValueError("array must not contain infs"), FloatingPointError("overflow")])
+def test_a_seed_whose_numbers_break_down_is_a_failed_run(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = LifeCycle._aged
+
+    def broken(cycle: LifeCycle, *given: Any) -> LifeState:
+        if cycle.settings.seed == 1:
+            raise error
+        return real(cycle, *given)
+
+    monkeypatch.setattr(LifeCycle, "_aged", broken)
+    found = strategy_runs(tiny(()), [1, 2])
+    expected = f"the numbers went astray, {type(error).__name__}: {error}"
+    assert found["message"].values.tolist() == [expected, ""]
+    assert found["run_failed"].values.tolist() == [1, 0]
+    assert np.isfinite(found["charge_capacity"].values[1])
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, ValueError])
+def test_a_mistake_in_the_code_is_no_failed_run(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **more: Any) -> None:
+        raise error("no number")
+
+    monkeypatch.setattr(ensemble, "live", broken)
+    with pytest.raises(error, match="no number"):
+        strategy_runs(tiny(()), [1])
+
+
+def test_settings_that_are_not_understood_are_no_failed_run() -> None:
+    config = tiny(())
+    config["stages"]["life"]["cycling"] |= {"tolerance": "much"}
+    with pytest.raises(UserError, match="tolerance"):
+        strategy_runs(config, [1])
+
+
 def test_a_life_that_never_began_is_all_nan(lived: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*given: Any) -> None:
         raise NotConverged("no way")
@@ -396,7 +529,8 @@ def test_a_life_that_never_began_is_all_nan(lived: xr.Dataset, monkeypatch: pyte
     nothing = strategy_runs(tiny(()), [1])
     assert nothing["message"].values.tolist() == ["no way"]
     assert all(np.isnan(nothing[name].values).all() for name in QUANTITIES)
-    both = joined([nothing.drop_vars(list(OF_LIFE)), lived.drop_vars(list(OF_LIFE)).isel(seed=[1])])
+    late = [*OF_LIVES, *OF_CURVE]
+    both = joined([nothing.drop_vars(late), lived.drop_vars(late).isel(seed=[1])])
     assert both.sizes["simulated"] == lived.sizes["simulated"]
     assert np.isfinite(both["life_cycle"].values[1]).all()
 

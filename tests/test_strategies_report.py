@@ -63,7 +63,7 @@ def test_effects_are_in_units_of_display(result):
     assert cracks.mean == pytest.approx(10, rel=0.02) and cracks.control_mean == pytest.approx(40, rel=0.02)
     assert cracks.effect == pytest.approx(-30, rel=0.02) and cracks.n_pairs == 5
     assert cracks.judged == "improved" and cracks.told_apart
-    samples = 100 * result.members["parent"].samples("failed_fraction")
+    samples = 100 * result.members["parent"].runs["failed_fraction"].values
     assert cracks.control_sd == pytest.approx(samples.std(ddof=1))
     capacity = result.compared("diluted", CAPACITY)
     assert capacity.effect == pytest.approx(-10, abs=1) and capacity.judged == "worsened"
@@ -131,6 +131,24 @@ def test_the_table_says_effect_and_verdict(result):
     assert "0 (5 failed)" in lost and "4 (1 failed)" in lost and "failed runs" in lost
 
 
+def test_failed_runs_of_a_control_are_not_those_of_the_strategy(tmp_path):
+    broken = MadeStrategy("parent", "Parent", failed=(2,))
+    found = catalogue_of(tmp_path, [broken, DILUTED])
+    page = strategies.life_table(found, "electronic").to_html()
+    assert "failed runs of the control" in page and "(1 failed)" not in page
+    cracks = found.compared("diluted", CRACKED)
+    assert (cracks.n, cracks.n_failed, cracks.control_n_failed, cracks.n_pairs) == (5, 0, 1, 4)
+    assert "runs failed" not in texts(*strategies.group_figures(found, "electronic"))
+
+
+def test_lives_that_gain_capacity_are_named(tmp_path, result):
+    gaining = MadeStrategy("opens", "Opens late", control="parent", reference=137, cycles=100, kept=1.5)
+    found = catalogue_of(tmp_path, [CONTROL, gaining])
+    words = strategies.group_words(found, "electronic")
+    assert "**Capacity that grows**: 5 of 5 seeds of *[137] Opens late* keep more than the first 5" in words
+    assert "grows" not in strategies.group_words(result, "electronic")
+
+
 # ---- figures
 
 
@@ -139,7 +157,7 @@ def test_a_group_shows_strategy_and_control(result):
     drawn = {line.get_marker() for line in figure.axes[0].lines}
     assert {"o", "D"} <= drawn
     found = texts(figure)
-    assert "[107] Diluted with titanium" in found and "first discharge (mAh/g)" in found
+    assert "[107] Diluted with titanium" in found and "capacity after formation (mAh/g)" in found
     assert "strategy, better than its control" in found
     (life,) = strategies.life_figures(result, "electronic")
     crosses = [line.get_xdata() for line in life.axes[1].lines if line.get_marker() == "x"]

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faultline.errors import NotConverged
+from faultline.errors import NotConverged, not_converged
 
 if TYPE_CHECKING:  # the workflow asks for hashes at every start, and xarray takes a second to import
     import xarray as xr
@@ -197,7 +197,7 @@ def attributes(
 ) -> dict[str, Any]:
     """Attributes that say what made a stage file: hashes, versions, seed, solver and time of writing.
 
-    `inputs` are files of the user, and stage files (`.nc`) that were read before, so known to be whole.
+    `inputs` are files of any kind; stage files (`.nc`) were read before, so they are known to be whole.
     """
     hashes = {Path(path).as_posix(): input_hash(Path(path)) for path in inputs}
     return {
@@ -252,6 +252,9 @@ def solver_suite() -> str:
     fipy_solvers = sys.modules.get("fipy.solvers")
     if fipy_solvers is not None:
         versions.append(f"fipy solvers {fipy_solvers.solver_suite}")
+    backend = sys.modules.get("faultline.backend")
+    if backend is not None:
+        versions.append(backend.current().words)
     return ", ".join(versions)
 
 
@@ -267,9 +270,9 @@ def stage_result(
 
     `inputs` maps the names of earlier stages to their datasets. If one of them failed, `solve` is not called
     and the result says `upstream_failed`, naming the stage that failed first. If `solve` raises NotConverged,
-    the result says `diverged` and holds the last good state; a `status` that `solve` sets by itself is kept.
-    Where nothing else is known the file holds `topology`, so that it still opens as a mesh. Other exceptions
-    pass.
+    or an error that is one (`not_converged`), the result says `diverged` and holds the last good state; a
+    `status` that `solve` sets by itself is kept. Where nothing else is known the file holds `topology`, so
+    that it still opens as a mesh. Other exceptions pass.
     """
     started = time.perf_counter()
     origin = first_failure(inputs)
@@ -280,7 +283,10 @@ def stage_result(
         try:
             result = solve()
             result.attrs = {"status": OK, "status_message": ""} | result.attrs
-        except NotConverged as failure:
+        except Exception as error:
+            failure = not_converged(error)
+            if failure is None:
+                raise
             result = _diverged(failure, topology)
     result.attrs["wall_time_s"] = time.perf_counter() - started
     return result

@@ -12,7 +12,7 @@ from faultline.observables.metrics import read_metrics
 from faultline.progress import run_script
 from faultline.provenance import OK
 from faultline.statistics import Statistic, read_statistics
-from faultline.textfiles import read_json, read_table
+from faultline.textfiles import read_json, read_table, write_table
 
 TEXTS = ("strategy", "control", "group", "quantity", "unit")
 
@@ -38,8 +38,8 @@ def main(input: Any, output: Any, params: Any) -> None:
         strategies=_strategies(input.strategies),
     )
     rows = claim_rows(claims, numbers)
-    claim_table(rows).to_csv(output.table, index=False)
-    pd.DataFrame(rows).to_csv(output.details, index=False)
+    write_table(claim_table(rows), output.table)
+    write_table(pd.DataFrame(rows), output.details)
 
 
 def _statistics(names: Iterable[str], paths: Iterable[str]) -> dict[str, dict[str, Statistic]]:

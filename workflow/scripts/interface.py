@@ -17,6 +17,7 @@ from faultline.interface import (
     Interphase,
     corrode,
     corrosion_dataset,
+    electrolyte_temperature,
     fresh_film,
 )
 from faultline.materials import material_from_settings
@@ -29,7 +30,7 @@ def solve(particle: Particle, inputs: Mapping[str, xr.Dataset], settings: StageS
     cycling, cracks = inputs["cycling"], inputs["cracks"]
     electrolyte = Electrolyte.from_settings(settings.electrolyte) if settings.electrolyte else None
     time = cycling["time"].values
-    temperature = settings.electrolyte.temperature if settings.electrolyte else settings.temperature
+    temperature = electrolyte_temperature(settings.electrolyte, settings.temperature)
     coating, film = coated(particle, cracks, settings)
     corrosion = corrode(
         particle,
@@ -69,12 +70,14 @@ def main(input: Any, output: Any, params: Any) -> None:
         output.interface,
         params,
     )
-    retained = retained_share_from(input.statistics) if input.statistics else None
+    statistics = [input.statistics] if input.statistics else []
+    retained = retained_share_from(statistics[0]) if statistics else None
     run_stage(
         partial(remodel, retained_share=retained),
         {name: input[name] for name in ("microstructure", "defects", "cycling")},
         output.defects,
         SimpleNamespace(config=params.activation, code=params.code, seed=params.seed),
+        statistics,
     )
 
 

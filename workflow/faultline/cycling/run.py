@@ -14,7 +14,7 @@ from faultline.config.protocol import Step
 from faultline.cycling.history import History
 from faultline.cycling.mechanics import Mechanics
 from faultline.cycling.transport import Iterate, TransportStep
-from faultline.errors import NotConverged
+from faultline.errors import NotConverged, numbers_may_fail
 from faultline.materials.heat import fresh
 from faultline.materials.particle_model import FARADAY, ParticleModel
 from faultline.progress import Progress
@@ -317,6 +317,7 @@ class Cycler:
             return None  # as any step that is too long, `dt` is halved
         return new if new.time - state.time <= dt else None
 
+    @numbers_may_fail()
     def _implicit(
         self,
         state: State,
@@ -541,14 +542,16 @@ class Cycler:
             max_drift_voltage=float(np.abs(state.drift).max()) / FARADAY,
             mass_balance_error=abs(lost - self.charge) / (self.capacity * self.nominal),
         )
-        self._progress(
-            "t = %.4g s, mean x = %.4f, V = %.4f V, drift %.3f V, %d steps",
-            state.time,
-            self.history.series["mean_site_fraction"][-1],
-            state.solution.voltage,
-            self.history.series["max_drift_voltage"][-1],
-            len(self.history.series["time"]),
-        )
+        if self._progress.due:
+            self._progress(
+                "t = %.4g s, mean x = %.4f, V = %.4f V, drift %.3f V, %d steps, %s",
+                state.time,
+                self.history.series["mean_site_fraction"][-1],
+                state.solution.voltage,
+                self.history.series["max_drift_voltage"][-1],
+                len(self.history.series["time"]),
+                self.mechanics.words(),
+            )
 
     def _frame(self, state: State) -> None:
         x = state.solution.x

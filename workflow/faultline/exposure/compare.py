@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultline.errors import NotConverged
+from faultline.errors import NotConverged, numbers_may_fail
 from faultline.exposure.apply import boundary_attack, boundary_reach, film_resistance
 from faultline.exposure.binder import attack_binder
 from faultline.exposure.chemistry import REFERENCE_TEMPERATURE, AirChemistry, Drying, Gas, WaterFilm
@@ -180,6 +180,7 @@ class Face:
         return WaterFilm(self.column.air, gas, self.material.alkali, bound)
 
 
+@numbers_may_fail()
 def follow_gas(
     face: Face,
     name: str,

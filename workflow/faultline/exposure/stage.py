@@ -3,6 +3,7 @@
 import xarray as xr
 
 from faultline.config.stage import StageSettings
+from faultline.errors import numbers_may_fail
 from faultline.exposure.apply import expose, unexposed
 from faultline.exposure.chemistry import AirChemistry, Drying, Gas
 from faultline.exposure.files import exposure_dataset
@@ -10,6 +11,7 @@ from faultline.materials import material_from_settings
 from faultline.microstructure.particle import Particle
 
 
+@numbers_may_fail()
 def stored(particle: Particle, settings: StageSettings) -> xr.Dataset:
     """What storage in a gas did to a particle before cycling; `settings` are the exposure slice of a case.
 

@@ -16,7 +16,7 @@ from faultline.interface.corrosion import (
     reconstructed_share,
     weakened,
 )
-from faultline.interface.electrolyte import Electrolyte, Interphase
+from faultline.interface.electrolyte import Electrolyte, Interphase, electrolyte_temperature
 from faultline.interface.renewal import Breathing, Renewal, renewed
 from faultline.interface.wetting import (
     Attack,
@@ -45,6 +45,7 @@ __all__ = [
     "attacked",
     "corrode",
     "corrosion_dataset",
+    "electrolyte_temperature",
     "film_resistance",
     "fresh_film",
     "fresh_layers",

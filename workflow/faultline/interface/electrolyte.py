@@ -92,3 +92,10 @@ class Electrolyte:
         h = self.hydrolysis
         heat = np.exp(-h.activation_energy / GAS_CONSTANT * (1 / temperature - 1 / REFERENCE_TEMPERATURE))
         return h.acid_per_water * self.water * -np.expm1(-h.rate * heat * self.salt * (self.age + time))
+
+
+def electrolyte_temperature(settings: ElectrolyteSettings | None, cycling: float) -> float:
+    """Temperature of the electrolyte, K: that of the cycling where there is none or it says nothing."""
+    if settings is None or settings.temperature is None:
+        return cycling
+    return settings.temperature

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+POINTS = 200  # of a range of composition, over which polarisation is averaged
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class CycleOutcome:
         lowest_site_fraction, highest_site_fraction: of the mean over the pristine active material.
         mass_balance_error: largest, relative to the nominal amount.
         max_drift_voltage: V, largest |Omega : sigma| / F.
+        polarisation: V, charge less discharge voltage at equal composition (`polarisation`).
     """
 
     charge_capacity: float = float("nan")
@@ -36,16 +38,12 @@ class CycleOutcome:
     highest_site_fraction: float = float("nan")
     mass_balance_error: float = float("nan")
     max_drift_voltage: float = float("nan")
+    polarisation: float = float("nan")
 
     @property
     def coulombic_efficiency(self) -> float:
         """Discharge over charge capacity."""
         return self.discharge_capacity / self.charge_capacity if self.charge_capacity else float("nan")
-
-    @property
-    def polarisation(self) -> float:
-        """Mean charge less mean discharge voltage, V."""
-        return self.mean_charge_voltage - self.mean_discharge_voltage
 
 
 def cycle_outcome(
@@ -65,6 +63,39 @@ def cycle_outcome(
     charge, charge_voltage = _passed(sign > 0, passed, middle)
     discharge, discharge_voltage = _passed(sign < 0, passed, middle)
     return CycleOutcome(charge, discharge, charge_voltage, discharge_voltage, float(x.min()), float(x.max()))
+
+
+def polarisation(overpotential: ArrayLike, current: ArrayLike, site_fraction: ArrayLike) -> float:
+    """Charge less discharge voltage at equal composition, mean over the compositions that both pass, V.
+
+    At equal composition the open-circuit voltage drops out, and the overpotential is smooth where the voltage
+    is not: means of the voltage over long time steps, or over all that either passes, hold parts of the
+    open-circuit curve. The state that a half-cycle starts from carries another current or none; its
+    overpotential is taken to be that of the first step. NaN where nothing is passed both ways.
+
+    Args:
+        overpotential: (n,) V, voltage less the open-circuit one of the mean composition; the first entry is
+            the state that the cycle starts from.
+        current: (n,) in any unit, positive on charge.
+        site_fraction: (n,) mean over the pristine active material.
+    """
+    over, x = np.asarray(overpotential, float), np.asarray(site_fraction, float)
+    sign = np.sign(np.asarray(current, float))
+    halves = []
+    for way in (1, -1):
+        rows = np.flatnonzero(sign == way)
+        if not rows.size:
+            return float("nan")
+        before = max(rows[0] - 1, 0)
+        place, value = np.append(x[before], x[rows]), np.append(over[rows[0]], over[rows])
+        order = np.argsort(place, kind="stable")
+        halves.append((place[order], value[order]))
+    low, high = max(place[0] for place, _ in halves), min(place[-1] for place, _ in halves)
+    if not low < high:
+        return float("nan")
+    grid = np.linspace(low, high, POINTS)
+    charge, discharge = (np.interp(grid, *half) for half in halves)
+    return float(np.mean(charge - discharge))
 
 
 def _passed(chosen: Bools, passed: Floats, voltage: Floats) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from faultline.cycling.setup import cohesive_properties, crack_evolution, partic
 from faultline.defects.activation import activate, largest_misfit
 from faultline.defects.files import defects_dataset, defects_from_dataset
 from faultline.defects.generate import Defects
-from faultline.errors import NotConverged
+from faultline.errors import NotConverged, numbers_may_fail
 from faultline.interface import (
     Breathing,
     Coating,
@@ -34,6 +34,7 @@ from faultline.interface import (
     Interphase,
     Renewal,
     corrode,
+    electrolyte_temperature,
     film_resistance,
     reacting_faces,
     reconstructed_blocks,
@@ -41,7 +42,7 @@ from faultline.interface import (
     renewed,
     weakened,
 )
-from faultline.life.capacity import AlkaliLedger, cycle_outcome
+from faultline.life.capacity import AlkaliLedger, cycle_outcome, polarisation
 from faultline.life.connectivity import Connectivity, ContactSettings, connectivity, supported_blocks
 from faultline.life.faces import (
     cracked_mesh,
@@ -106,8 +107,7 @@ class LifeCycle:
         self.cei = self.electrolyte.cei if self.electrolyte else Interphase()
         self.fresh_growth = Growth.from_settings(corrosion) if given else None
         self.growth = self.fresh_growth.behind(self.cei) if self.fresh_growth else None
-        own = given.temperature if given else None
-        self.electrolyte_temperature = self.settings.temperature if own is None else own
+        self.electrolyte_temperature = electrolyte_temperature(given, self.settings.temperature)
 
     @property
     def _front_width(self) -> float | None:
@@ -146,6 +146,7 @@ class LifeCycle:
 
     # -- one cycle -----------------------------------------------------------------------------------------
 
+    @numbers_may_fail()
     def __call__(self, state: LifeState) -> LifeState:
         """The state after one more cycle.
 
@@ -332,8 +333,10 @@ class LifeCycle:
         x, mean = history.field("site_fraction"), self._frame_means(model, history)
         defects = self._activated(state, model, history) if state.cycle == 0 else state.defects
         names = ("voltage", "c_rate", "specific_capacity", "mean_site_fraction")
+        voltage, current, passed, held = (history.column(name) for name in names)
         outcome = replace(
-            cycle_outcome(*(history.column(name) for name in names)),
+            cycle_outcome(voltage, current, passed, held),
+            polarisation=polarisation(voltage - model.material.voltage(held), current, held),
             mass_balance_error=float(history.column("mass_balance_error").max()),
             max_drift_voltage=float(history.column("max_drift_voltage").max()),
         )

@@ -80,13 +80,20 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def run_block(inputs: Mapping[str, str], output: Mapping[str, str], params: Any, **given: Any) -> None:
+def run_block(
+    inputs: Mapping[str, str],
+    output: Mapping[str, str],
+    params: Any,
+    others: Sequence[str] = (),
+    **given: Any,
+) -> None:
     """Read the files of earlier stages, simulate a block of cycles, and write its record and its last state.
 
     Args:
         inputs: path by stage, empty where the case has no use for it; `state` is that of the block before.
         output: paths `life` and `state`.
         params: `config` (the life slice), `code`, `seed`, `first` and `last` cycle.
+        others: files besides stage files that `given` was taken from.
         given: passed on to `LifeCycle`.
     """
     used = {stage: path for stage, path in inputs.items() if path}
@@ -94,7 +101,8 @@ def run_block(inputs: Mapping[str, str], output: Mapping[str, str], params: Any,
     has_particle = datasets["microstructure"].attrs["status"] == OK
     particle = particle_from_dataset(datasets["microstructure"]) if has_particle else None
     block = {"first": params.first, "last": params.last}
-    provenance = attributes(params.config | block, used.values(), params.code, params.seed)
+    made_from = [*used.values(), *others]
+    provenance = attributes(params.config | block, made_from, params.code, params.seed)
     checkpoint = Checkpoint(Path(output["life"]).with_name(PART), provenance)
     states: list[xr.Dataset] = []
 

@@ -29,7 +29,7 @@ SERIES = {  # name: (unit, description)
     "mean_charge_voltage": ("V", "mean voltage of the charge"),
     "mean_discharge_voltage": ("V", "mean voltage of the discharge"),
     "coulombic_efficiency": ("1", "discharge over charge capacity"),
-    "polarisation": ("V", "mean charge less mean discharge voltage"),
+    "polarisation": ("V", "charge less discharge voltage at equal composition, mean over what both pass"),
     "failed_fraction": ("1", "failed share of the interfaces"),
     "failed_fraction_grain_boundary": ("1", "failed share of the grain boundaries"),
     "failed_fraction_basal": ("1", "failed share of the basal planes"),

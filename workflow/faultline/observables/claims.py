@@ -94,7 +94,9 @@ class ClaimRow:
     there is none. `position`, `position_low` and `position_high` say the same on the scale of the tolerance:
     (computed - stated) / tolerance, in agreement from -1 to 1, or for an ordering the effect in the expected
     direction over its spread, in agreement above 1. `count` is the number of samples. `strategy`, `control`,
-    `measure` and `cycles` say which quantity of which strategy it is, after how many cycles.
+    `measure` and `cycles` say which quantity of which strategy it is, after how many cycles. `paired` is the
+    effect in the expected direction over the standard deviation of the differences between twins, which
+    share grains and seed; verdicts do not depend on it.
     """
 
     id: str
@@ -122,6 +124,7 @@ class ClaimRow:
     control: str = ""
     measure: str = ""
     cycles: float = math.nan
+    paired: float = math.nan
 
 
 def claim_rows(claims: Sequence[ClaimSettings], numbers: Numbers) -> list[ClaimRow]:
@@ -476,13 +479,17 @@ def _of_strategy(claim: ClaimSettings, computed: ComputedSettings, table: pd.Dat
         "cycles": float(row["cycles"]),
     }
     unit, failed = str(row["unit"]), int(row["n_failed"])
-    if computed.against is None:
+    if computed.against is None:  # of which the control's runs say nothing
         own = Statistic(row["mean"], unit, row["low"], row["high"], int(row["n"]))
         value = _converted(own, claim.unit, name)
         bound = 0.0 if computed.bound is None else _bound_of(computed)
         return _Found(value, value.value - bound, _half_range(value), failed, about)
     if not row["control"]:
         raise _Unusable(f"{computed.strategy} has no control to be held against")
+    failed += int(row["control_n_failed"])
+    if computed.sense is not None:
+        signed = row["effect"] if computed.sense == "greater" else -row["effect"]
+        about["paired"] = effect_over_spread(signed, row["effect_sd"]) if signed else 0.0
     low, high = row["effect"] - row["spread"], row["effect"] + row["spread"]
     value = _converted(Statistic(row["effect"], unit, low, high, int(row["n_pairs"])), claim.unit, name)
     return _Found(value, value.value, _half_range(value), failed, about)

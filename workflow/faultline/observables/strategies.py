@@ -19,7 +19,15 @@ from faultline.observables.comparison import (
     effect_of,
     judge,
 )
-from faultline.observables.strategy_quantities import FIRST_CYCLE, OF_LIFE, QUANTITIES, life_quantities
+from faultline.observables.strategy_quantities import (
+    OF_CURVE,
+    OF_LIVES,
+    QUANTITIES,
+    Quantity,
+    life_quantities,
+    looked_at,
+    polarisation,
+)
 from faultline.statistics import Statistic, of_samples
 
 Floats = NDArray[np.float64]
@@ -56,22 +64,27 @@ class Entry:
 
 COLUMNS = [
     "strategy", "title", "control", "group", "class", "reference", "cycles", "quantity", "unit",
-    "mean", "sd", "n", "low", "high", "control_mean", "effect", "effect_sd", "spread", "n_pairs", "n_failed",
-    "verdict", "judged",
+    "mean", "sd", "n", "low", "high", "n_failed", "control_mean", "control_sd", "control_n_failed", "effect",
+    "effect_sd", "spread", "n_pairs", "verdict", "judged",
 ]  # fmt: skip
+
+ALONE = dict.fromkeys(("control_mean", "control_sd", "effect", "effect_sd", "spread"), math.nan) | {
+    "control_n_failed": 0, "n_pairs": 0, "verdict": "", "judged": "",
+}  # fmt: skip
 
 
 def strategy_table(runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry]) -> pd.DataFrame:
     """A row a strategy and quantity, in SI units (capacities in mAh/g).
 
-    `mean`, `sd`, `low` and `high` (mean -+ sd) are over the `n` seeds that gave the quantity. `effect` is
-    strategy less control, mean over the `n_pairs` seeds that both have, at the same cycle; `effect_sd` is the
-    standard deviation of the differences, `spread` the larger of both standard deviations over seeds.
-    `n_failed` counts the runs of either that failed and lack it.
+    `mean`, `sd`, `low` and `high` (mean -+ sd) are over the `n` seeds that gave the quantity, and `n_failed`
+    counts the runs of the strategy that failed and lack it. `effect` is strategy less control, mean over the
+    `n_pairs` seeds that both have, at the same cycle; `effect_sd` is the standard deviation of the
+    differences, `control_mean` and `control_sd` are over these pairs, `spread` is the larger of both standard
+    deviations over them. `control_n_failed` counts the control's runs that failed and lack the quantity.
 
     `verdict` is `higher` or `lower` where the effect exceeds the spread, else as `comparison.judge` says;
-    empty without a control. `judged` says whether that is `improved` or `worsened`, empty where there is no
-    better or no verdict.
+    empty without a control; a failed run on either side withholds it. `judged` says whether that is
+    `improved` or `worsened`, empty where there is no better or no verdict.
     """
     rows = [
         row
@@ -87,9 +100,10 @@ def _row(
 ) -> dict[str, Any] | None:
     """The row of a quantity; None where no seed has it and none has failed, such as a coating without one."""
     entry, known = entries[name], QUANTITIES[quantity]
-    values = samples(runs[name], quantity, entry.cycles)
-    failed = lost(runs[name], values)
-    if (values.isna().all() and not failed) or (quantity in OF_LIFE and entry.cycles is None):
+    control = None if entry.control is None else runs[entry.control]
+    values = samples(runs[name], quantity, entry.cycles, control)
+    failed, cycles = lost(runs[name], values), looked_at(quantity, entry.cycles)
+    if cycles is None or (values.isna().all() and not failed):
         return None
     own = of_samples(values.tolist(), known.unit)
     row = {
@@ -99,7 +113,7 @@ def _row(
         "group": entry.group,
         "class": entry.rule_class,
         "reference": " ".join(map(str, entry.references)),
-        "cycles": entry.cycles if quantity in OF_LIFE else 1,
+        "cycles": cycles,
         "quantity": quantity,
         "unit": known.unit,
         "mean": own.value,
@@ -107,35 +121,31 @@ def _row(
         "n": own.count,
         "low": own.low,
         "high": own.high,
-        "control_mean": math.nan,
-        "effect": math.nan,
-        "effect_sd": math.nan,
-        "spread": math.nan,
-        "n_pairs": 0,
         "n_failed": failed,
-        "verdict": "",
-        "judged": "",
     }
-    return row if entry.control is None else row | _against(row, values, runs[entry.control], quantity)
+    if control is None:
+        return row | ALONE
+    others = samples(control, quantity, cycles, runs[name])
+    return row | _against(values, others, failed, lost(control, others), known)
 
 
 def _against(
-    row: Mapping[str, Any], values: pd.Series[float], control_runs: xr.Dataset, quantity: str
+    values: pd.Series[float], control: pd.Series[float], failed: int, control_failed: int, known: Quantity
 ) -> dict[str, Any]:
-    """What a control adds to a row, looked at in the same cycle."""
-    control = samples(control_runs, quantity, row["cycles"])
+    """What a control, looked at in the same cycle, adds to a row."""
     pairs = pd.DataFrame({"case": values, "control": control}).loc[values.index.intersection(control.index)]
-    found, failed = effect_of(pairs), row["n_failed"] + lost(control_runs, control)
-    verdict = _verdict(found, failed)
+    found = effect_of(pairs)
+    verdict = _verdict(found, failed + control_failed)
     return {
         "control_mean": found.control_mean,
+        "control_sd": found.control_spread,
+        "control_n_failed": control_failed,
         "effect": found.size,
         "effect_sd": float((pairs["case"] - pairs["control"]).std(ddof=1)),
         "spread": found.spread,
         "n_pairs": found.n,
-        "n_failed": failed,
         "verdict": verdict,
-        "judged": _judged(verdict, QUANTITIES[quantity].better),
+        "judged": _judged(verdict, known.better),
     }
 
 
@@ -150,10 +160,23 @@ def _judged(verdict: str, better: str) -> str:
     return IMPROVED if verdict == better else WORSENED
 
 
-def samples(runs: xr.Dataset, quantity: str, cycle: int | None) -> pd.Series[float]:
-    """Values of a quantity by seed; one of the life at a cycle, NaN where there is none."""
-    of_first = quantity in FIRST_CYCLE
-    values = runs[quantity].values if of_first else life_quantities(runs, cycle)[quantity]
+def samples(
+    runs: xr.Dataset, quantity: str, cycle: int | None, twins: xr.Dataset | None = None
+) -> pd.Series[float]:
+    """Values of a quantity by seed; one of the life at a cycle, NaN where there is none.
+
+    Args:
+        runs: of a strategy.
+        quantity: its name.
+        cycle: at which the life is looked at.
+        twins: of what it is compared with, for quantities that need a range that both pass.
+    """
+    if quantity in OF_CURVE:
+        values = polarisation(runs, twins)
+    elif quantity in OF_LIVES:
+        values = life_quantities(runs, cycle)[quantity]
+    else:
+        values = runs[quantity].values
     return pd.Series(values, index=pd.Index(runs["seed"].values, name="seed"), dtype=float)
 
 
@@ -191,7 +214,7 @@ def strategy_statistics(runs: Mapping[str, xr.Dataset], entries: Mapping[str, En
 
 def _named(row: Mapping[Any, Any]) -> Iterator[tuple[str, Statistic]]:
     strategy, quantity, unit = row["strategy"], row["quantity"], row["unit"]
-    note = f"after cycle {row['cycles']}" if quantity in OF_LIFE else ""
+    note = f"after cycle {row['cycles']}" if quantity in OF_LIVES else ""
     yield name_of(strategy, quantity), Statistic(row["mean"], unit, row["low"], row["high"], row["n"], note)
     if row["control"]:
         low, high = row["effect"] - row["effect_sd"], row["effect"] + row["effect_sd"]

@@ -1,4 +1,10 @@
-"""Numbers of a strategy's lives by name, and what a life shows at a cycle."""
+"""Numbers of a strategy's lives by name, and what a life shows at a cycle.
+
+Two of them are not read off one cycle of one life. `formed_capacity` is that of a particle which cracks
+have opened to the electrolyte, as sources quote capacities after formation: the first discharge of a whole
+particle at a high rate gives less. `polarisation` compares charge and discharge, of a strategy and of its
+control, at equal composition: between means over unequal ranges also lies the open-circuit voltage.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,7 @@ Floats = NDArray[np.float64]
 SAMPLES = 200  # of a cycle's curve, half of them on charge
 FRAMES = 60  # of a cycle's lattice, half of them on charge
 FORMATION = 5  # first cycles, whose best is what retention counts from, as cells are quoted after formation
+POINTS = 200  # of a range of composition, over which polarisation is averaged
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,6 @@ OF_RECORD = {
     "discharge_capacity": Quantity("mAh/g", "discharge capacity of cycle 1", "higher"),
     "coulombic_efficiency": Quantity("1", "discharge over charge capacity, cycle 1", "higher"),
     "mean_discharge_voltage": Quantity("V", "mean voltage of the first discharge", "higher"),
-    "polarisation": Quantity("V", "mean charge less mean discharge voltage, cycle 1", "lower"),
     "failed_fraction": Quantity("1", "failed share of the interfaces after cycle 1", "lower"),
     "surface_cracked_fraction": Quantity("1", "failed and joined to the surface after cycle 1", "lower"),
     "max_drift_voltage": Quantity("V", "largest |Omega : sigma| / F in cycle 1"),
@@ -47,7 +53,20 @@ OF_FRAMES = {
     "volume_change": Quantity("1", "largest |dV/V| in cycle 1", "lower"),
     "two_phase_share": Quantity("1", "material between two phases, mean over the first charge", "lower"),
 }
-FIRST_CYCLE = OF_RECORD | OF_FRAMES
+OF_CURVE = {
+    "polarisation": Quantity(
+        "V",
+        "charge less discharge voltage of cycle 1 at equal composition, mean over what both, and both of the "
+        "control, pass",
+        "lower",
+    ),
+}
+FIRST_CYCLE = OF_RECORD | OF_FRAMES | OF_CURVE
+FORMED = {
+    "formed_capacity": Quantity(
+        "mAh/g", "best discharge capacity of the first five cycles, of cycle 1 without a life", "higher"
+    ),
+}
 # of the cycle at which the life is looked at: series of the record
 AT_THE_END = {
     "end_discharge_capacity": "discharge_capacity",
@@ -65,7 +84,9 @@ OF_LIFE = {
         "1", "discharge capacity at the end of the life over the best of the first five cycles", "higher"
     ),
     "end_discharge_capacity": Quantity("mAh/g", "discharge capacity at the end of the life", "higher"),
-    "end_polarisation": Quantity("V", "polarisation at the end of the life", "lower"),
+    "end_polarisation": Quantity(
+        "V", "mean charge less mean discharge voltage at the end of the life", "lower"
+    ),
     "end_failed_fraction": Quantity("1", "failed share of the interfaces at the end of the life", "lower"),
     "end_mean_damage": Quantity("1", "mean damage at the end of the life", "lower"),
     "end_surface_layer_thickness": Quantity("m", "reconstructed layer on the surface, then", "lower"),
@@ -74,24 +95,46 @@ OF_LIFE = {
     "coating_left": Quantity("1", "share of the coating that is left, then"),
     "coating_cracked": Quantity("1", "share of the coating that has cracked, then", "lower"),
 }
-QUANTITIES = FIRST_CYCLE | OF_LIFE
+OF_LIVES = FORMED | OF_LIFE
+QUANTITIES = FIRST_CYCLE | OF_LIVES
+
+
+def looked_at(quantity: str, cycles: int | None) -> int | None:
+    """Cycle up to which a quantity looks at a life of `cycles`; None where it needs one and has none."""
+    if quantity in FIRST_CYCLE:
+        return 1
+    return min(FORMATION, cycles or 1) if quantity in FORMED else cycles
+
+
+# ---- of the life
 
 
 def life_quantities(runs: xr.Dataset, cycle: int | None) -> dict[str, Floats]:
-    """Numbers of `OF_LIFE` (n_seeds,) at a simulated cycle, NaN where a life did not get there.
+    """Numbers of `OF_LIVES` (n_seeds,) at a simulated cycle, NaN where a life did not get there.
 
     Args:
         runs: of a strategy.
         cycle: at which the life is looked at; None for none.
     """
+    formed = {"formed_capacity": _formed(runs, looked_at("formed_capacity", cycle) or 1)}
     if cycle is None:
-        return {name: np.full(runs.sizes["seed"], np.nan) for name in OF_LIFE}
+        return formed | {name: np.full(runs.sizes["seed"], np.nan) for name in OF_LIFE}
     here = {name: _at(runs, series, cycle) for name, series in AT_THE_END.items()}
     capacity = _at(runs, "discharge_capacity", cycle)
-    early = runs["life_discharge_capacity"].where(runs["life_cycle"] <= FORMATION)
     with np.errstate(divide="ignore", invalid="ignore"):
-        kept = capacity / early.max("simulated").values
-    return {"retention": kept, **here}
+        kept = capacity / _best(runs, FORMATION)
+    return {**formed, "retention": kept, **here}
+
+
+def _formed(runs: xr.Dataset, last: int) -> Floats:
+    """(n_seeds,) best discharge of the cycles up to `last`, mAh/g; NaN where a life ended before it."""
+    reached = (runs["life_cycle"] >= last).any("simulated").values
+    return np.where(reached, _best(runs, last), np.nan)
+
+
+def _best(runs: xr.Dataset, last: int) -> Floats:
+    early = runs["life_discharge_capacity"].where(runs["life_cycle"] <= last)
+    return np.asarray(early.max("simulated").values, dtype=float)
 
 
 def _at(runs: xr.Dataset, series: str, cycle: int) -> Floats:
@@ -100,3 +143,60 @@ def _at(runs: xr.Dataset, series: str, cycle: int) -> Floats:
     if name not in runs:  # of a coating, which not every strategy has
         return np.full(runs.sizes["seed"], np.nan)
     return np.asarray(runs[name].where(runs["life_cycle"] == cycle).max("simulated").values, dtype=float)
+
+
+# ---- of the voltage curve
+
+
+@dataclass(frozen=True)
+class HalfCurve:
+    """A first charge or discharge: voltage (n,) V over rising mean site fraction (n,); NaN without one."""
+
+    site_fraction: Floats
+    voltage: Floats
+
+    def __call__(self, site_fraction: Floats) -> Floats:
+        """Voltage at site fractions within the half-cycle."""
+        return np.interp(site_fraction, self.site_fraction, self.voltage)
+
+
+def polarisation(runs: xr.Dataset, twins: xr.Dataset | None = None) -> Floats:
+    """(n_seeds,) V, charge less discharge voltage of cycle 1, mean over a range of composition.
+
+    The range of the mean site fraction is the one that charge and discharge of the seed have in common and,
+    where the `twins` hold the same seed, theirs too. Overpotentials change with composition, and a mean over
+    all that one half-cycle passes holds the open-circuit voltage where the other one never was. NaN where
+    there is no such range.
+
+    Args:
+        runs: of a strategy, with voltage, mean_site_fraction (seed, sample) and c_rate_sign ([seed,] sample).
+        twins: of what it is compared with.
+    """
+    own, others = half_curves(runs), half_curves(twins) if twins is not None else {}
+    return np.array([_gap(pair, others.get(seed, ())) for seed, pair in own.items()])
+
+
+def half_curves(runs: xr.Dataset) -> dict[int, tuple[HalfCurve, HalfCurve]]:
+    """First charge and first discharge by seed."""
+    x, voltage, sign = (runs[name].values for name in ("mean_site_fraction", "voltage", "c_rate_sign"))
+    rows = zip(x, voltage, np.broadcast_to(sign, x.shape), strict=True)
+    pairs = [(_half_curve(x, v, sign > 0), _half_curve(x, v, sign < 0)) for x, v, sign in rows]
+    return {int(seed): pair for seed, pair in zip(runs["seed"].values, pairs, strict=True)}
+
+
+def _half_curve(site_fraction: Floats, voltage: Floats, chosen: NDArray[np.bool_]) -> HalfCurve:
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.argsort(site_fraction[rows], kind="stable")]
+    return HalfCurve(site_fraction[rows], voltage[rows])
+
+
+def _gap(pair: tuple[HalfCurve, HalfCurve], others: tuple[HalfCurve, ...]) -> float:
+    """Mean of charge less discharge voltage over the compositions that all of these half-cycles pass."""
+    known = [half.site_fraction for half in others if np.isfinite(half.site_fraction).all()]
+    ranges = [half.site_fraction for half in pair] + known
+    low, high = np.max([x[0] for x in ranges]), np.min([x[-1] for x in ranges])
+    if not low < high:
+        return float("nan")
+    grid = np.linspace(low, high, POINTS)
+    charge, discharge = pair
+    return float(np.mean(charge(grid) - discharge(grid)))

@@ -27,13 +27,13 @@ from faultline.materials.particle_model import ParticleModel
 from faultline.microstructure.build import build_particle
 from faultline.observables.electrochemistry import HalfCycle, half_cycles
 from faultline.observables.strategy_quantities import (
-    FIRST_CYCLE,
     FRAMES,
     OF_FRAMES,
-    OF_LIFE,
     OF_RECORD,
+    QUANTITIES,
     SAMPLES,
     life_quantities,
+    polarisation,
 )
 from faultline.provenance import ROOT
 
@@ -60,6 +60,8 @@ def strategy_runs(
 ) -> xr.Dataset:
     """Every seed of a strategy; a seed without a solution keeps what it found, and its message.
 
+    A polarisation of the file is over what charge and discharge of the seed pass, whatever a control passes.
+
     Args:
         config: a `strategy_slice`.
         seeds: which.
@@ -73,8 +75,9 @@ def strategy_runs(
             if checkpoint is not None and len(done) < len(seeds):
                 write_dataset(joined(list(done.values())), checkpoint, provenance)
     runs = joined([done[seed] for seed in seeds])
-    for name, values in life_quantities(runs, config["end"]).items():
-        quantity = OF_LIFE[name]
+    late = life_quantities(runs, config["end"]) | {"polarisation": polarisation(runs)}
+    for name, values in late.items():
+        quantity = QUANTITIES[name]
         runs[name] = ("seed", values, _attributes(quantity.unit, quantity.words))
     return runs.assign_attrs(cycles=config["end"], ends=list(config["ends"]))
 
@@ -119,19 +122,19 @@ def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
 def observed(life: Life, table: LatticeTable) -> xr.Dataset:
     """What a life shows: numbers, the curve and the lattice of cycle 1, and its series.
 
-    Variables: `FIRST_CYCLE` (no dimension), `run_failed` and `message`; over `sample` the curve (voltage,
-    specific_capacity, mean_site_fraction) with `c_rate_sign`; over `frame` frame_voltage,
+    Variables: `OF_RECORD` and `OF_FRAMES` (no dimension), `run_failed` and `message`; over `sample` the curve
+    (voltage, specific_capacity, mean_site_fraction) with `c_rate_sign`; over `frame` frame_voltage,
     frame_mean_site_fraction, frame_c_rate_sign and `slab_spacing_histogram` (frame, bin); over `simulated`
     all series of the record under `life_` and their name. What there is not is NaN. Samples and frames are
     even in the charge passed, the first half of them on charge.
     """
     halves = _halves(life.first)
     frames = _frames(life.first, halves)
-    result = xr.merge([_series(life.record), _curve(halves), _histogram(frames, table)])
+    result = xr.merge([_series(life.record), _curve(life.first, halves), _histogram(frames, table)])
     first = result.isel(simulated=0)
     numbers = {name: float(first[f"life_{name}"]) for name in OF_RECORD} | _of_frames(frames)
     numbers["failed_fraction_charged"] = _failed_when_charged(life.first, halves[0])
-    for name, quantity in FIRST_CYCLE.items():
+    for name, quantity in (OF_RECORD | OF_FRAMES).items():
         result[name] = ((), numbers[name], _attributes(quantity.unit, quantity.words))
     result["run_failed"] = ((), np.int8(bool(life.message)), _attributes("1", "whether there is no solution"))
     result["message"] = ((), life.message, {"long_name": "why there is no solution"})
@@ -161,14 +164,14 @@ def _halves(first: Cycle | None) -> Halves:
     return charge, discharge
 
 
-def _curve(halves: Halves) -> xr.Dataset:
+def _curve(first: Cycle | None, halves: Halves) -> xr.Dataset:
     """The first charge and the first discharge."""
     words = {
         "voltage": ("V", "particle voltage"),
         "specific_capacity": ("mAh/g", "charge extracted since the start"),
         "mean_site_fraction": ("1", "mean site fraction"),
     }
-    columns = np.concatenate([_sampled(half, SAMPLES // 2) for half in halves], axis=1)
+    columns = np.concatenate([_sampled(first, half, SAMPLES // 2) for half in halves], axis=1)
     values = {
         name: ("sample", column, _attributes(*words[name]))
         for name, column in zip(words, columns, strict=True)
@@ -177,13 +180,22 @@ def _curve(halves: Halves) -> xr.Dataset:
     return xr.Dataset({**values, "c_rate_sign": ("sample", signs, _attributes("1", CURRENT))})
 
 
-def _sampled(half: HalfCycle | None, count: int) -> Floats:
-    """(3, count) voltage, capacity and mean site fraction of a half-cycle; NaN without one."""
-    if half is None:
+def _sampled(first: Cycle | None, half: HalfCycle | None, count: int) -> Floats:
+    """(3, count) voltage, capacity, mean site fraction at even steps of a half-cycle's charge; NaN without.
+
+    Time steps are long beside those of the open-circuit voltage. Between them the overpotential is linear and
+    the voltage follows the open-circuit one. The state that the half-cycle starts from still carries another
+    current or none: its overpotential is taken to be that of the first step.
+    """
+    if first is None or half is None:
         return np.full((3, count), np.nan)
+    at_rest = first.model.material.voltage
+    over = half.voltage - at_rest(half.site_fraction)
+    over[0] = over[1]
     passed = np.abs(half.capacity - half.capacity[0])
     grid = np.linspace(0, passed[-1], count)
-    return np.array([np.interp(grid, passed, y) for y in (half.voltage, half.capacity, half.site_fraction)])
+    over, capacity, x = (np.interp(grid, passed, y) for y in (over, half.capacity, half.site_fraction))
+    return np.array([at_rest(x) + over, capacity, x])
 
 
 def _failed_when_charged(first: Cycle | None, charge: HalfCycle | None) -> float:
@@ -227,7 +239,7 @@ def _frames(first: Cycle | None, halves: Halves) -> Frames | None:
     model = first.model
     parts = [_between(first, half, FRAMES // 2) for half in halves]
     x = np.concatenate(parts)
-    voltage = np.concatenate([_sampled(half, FRAMES // 2)[0] for half in halves])
+    voltage = np.concatenate([_sampled(first, half, FRAMES // 2)[0] for half in halves])
     area = np.where(model.in_core, model.particle.cell_area, 0.0)
     return Frames(x, stretch_of(model, x), area / area.sum(), voltage, model)
 

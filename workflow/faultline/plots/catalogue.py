@@ -9,19 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from faultline.errors import UserError
 from faultline.observables.comparison import FAILED_RUNS, TOO_FEW_SEEDS, WITHIN_SPREAD
 from faultline.observables.strategies import RUNS_FAILED, Entry, name_of
-from faultline.observables.strategy_quantities import AT_THE_END, FIRST_CYCLE, life_quantities
 from faultline.plots.study import StageFile
 from faultline.statistics import Statistic, read_statistics
 from faultline.textfiles import read_json, read_table
 
-Floats = NDArray[np.float64]
 DPI = 110
 
 GROUPS = {
@@ -74,7 +70,8 @@ class Shown:
 CRACKED = Shown(
     "failed_fraction", "failed interface length, cycle 1", "cracks", 100, "%", "points", from_zero=True
 )
-CAPACITY = Shown("discharge_capacity", "first discharge", "capacity", 1, "mAh/g", "mAh/g")
+CAPACITY = Shown("formed_capacity", "capacity after formation", "capacity", 1, "mAh/g", "mAh/g")
+FIRST_DISCHARGE = Shown("discharge_capacity", "first discharge", "first discharge", 1, "mAh/g", "mAh/g")
 POLARISATION = Shown("polarisation", "polarisation, cycle 1", "polarisation", 1e3, "mV", "mV", True)
 END_CRACKED = Shown(
     "end_failed_fraction", "failed interface length, end of the life", "cracks in the end", 100, "%",
@@ -82,7 +79,7 @@ END_CRACKED = Shown(
 )  # fmt: skip
 RETENTION = Shown("retention", "capacity kept", "retention", 100, "%", "points")
 END_CAPACITY = Shown("end_discharge_capacity", "discharge, end of the life", "capacity", 1, "mAh/g", "mAh/g")
-OF_CYCLE_1, OF_A_LIFE = (CRACKED, CAPACITY, POLARISATION), (END_CRACKED, RETENTION)
+EARLY, OF_A_LIFE = (CRACKED, CAPACITY, POLARISATION), (END_CRACKED, RETENTION)
 
 
 @dataclass(frozen=True)
@@ -133,14 +130,6 @@ class Member:
         """The file of its runs."""
         return StageFile(self.path)
 
-    def samples(self, quantity: str, cycle: int | None = None) -> Floats:
-        """(n_seeds,) of a quantity; one of the life at a cycle; NaN where there is none."""
-        if quantity in FIRST_CYCLE:
-            return np.asarray(self.runs[quantity].values, dtype=float)
-        series = ["cycle", "discharge_capacity", *([AT_THE_END[quantity]] if quantity in AT_THE_END else [])]
-        life = self.runs.pick(["seed", *(f"life_{name}" for name in series)])
-        return life_quantities(life, cycle)[quantity]
-
 
 @dataclass(frozen=True)
 class Compared:
@@ -150,12 +139,13 @@ class Compared:
     mean: float
     sd: float
     n: int
+    n_failed: int
     control_mean: float
     control_sd: float
+    control_n_failed: int
     effect: float
     effect_sd: float
     n_pairs: int
-    n_failed: int
     verdict: str
     judged: str
 
@@ -168,6 +158,9 @@ class Compared:
     def told_apart(self) -> bool:
         """Whether the effect exceeds the spread over seeds."""
         return self.verdict not in ("", WITHIN_SPREAD, TOO_FEW_SEEDS, FAILED_RUNS)
+
+
+SCALED = ("mean", "sd", "control_mean", "control_sd", "effect", "effect_sd")  # with the unit of display
 
 
 @dataclass(frozen=True)
@@ -198,18 +191,12 @@ class CatalogueResult:
         return self._found[key]
 
     def _compared(self, row: Mapping[Any, Any], scale: float) -> Compared:
-        control = self.members.get(row["control"])
-        of_control = control.samples(row["quantity"], int(row["cycles"])) if control else np.array([])
-        values = {key: row[key] * scale for key in ("mean", "sd", "control_mean", "effect", "effect_sd")}
         return Compared(
             member=self.members[row["strategy"]],
-            control_sd=_deviation(of_control) * scale,
-            n=int(row["n"]),
-            n_pairs=int(row["n_pairs"]),
-            n_failed=int(row["n_failed"]),
+            **{key: int(row[key]) for key in ("n", "n_failed", "control_n_failed", "n_pairs")},
+            **{key: row[key] * scale for key in SCALED},
             verdict=row["verdict"],
             judged=row["judged"],
-            **values,
         )
 
     @cached_property
@@ -245,11 +232,6 @@ class CatalogueResult:
     def failed(self, name: str) -> Statistic:
         """How many of its runs found no solution, of how many, and why."""
         return self.statistics.get(name_of(name, RUNS_FAILED), Statistic(math.nan, "1", count=0))
-
-
-def _deviation(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.std(ddof=1)) if known.size > 1 else math.nan
 
 
 # ---- files

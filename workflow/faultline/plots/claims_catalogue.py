@@ -71,11 +71,13 @@ def _pairs_goal(rows: pd.DataFrame) -> tuple[str, bool] | None:
     if pairs.empty:
         return None
     right, numbered = pairs["verdict"] == HOLDS, pairs["stated"].notna()
-    near = int(((pairs["verdict"] == WITHIN_SPREAD) & (pairs["position"] > 0)).sum())
+    near = (pairs["verdict"] == WITHIN_SPREAD) & (pairs["position"] > 0)
+    twins = int((near & (pairs["paired"] > 1)).sum())
     words = (
         f"**Held-out pairs ordered right:** {right.sum()} of {len(pairs)} claims on a strategy against its "
-        f"control, and {near} more have the right sign within the spread over seeds; of those with a stated "
-        f"number on both sides {(right & numbered).sum()} of {numbered.sum()}. Goal: every one."
+        f"control, and {near.sum()} more have the right sign within the spread over seeds ({twins} of these "
+        "beyond the spread of the differences between twins, which share grains and seed); of those with "
+        f"a stated number on both sides {(right & numbered).sum()} of {numbered.sum()}. Goal: every one."
     )
     return words, bool(right.all())
 

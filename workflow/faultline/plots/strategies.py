@@ -15,12 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from pandas.io.formats.style import Styler
 
-from faultline.observables.comparison import MIN_SEEDS, WITHIN_SPREAD
+from faultline.observables.comparison import FAILED_RUNS, MIN_SEEDS, WITHIN_SPREAD
 from faultline.observables.strategies import IMPROVED, WORSENED
+from faultline.observables.strategy_quantities import FORMATION
 from faultline.plots.catalogue import (
     CRACKED,
+    EARLY,
     OF_A_LIFE,
-    OF_CYCLE_1,
     RETENTION,
     CatalogueResult,
     Compared,
@@ -43,6 +44,7 @@ EFFECT_STYLE = {
 ROWS = 16  # of a figure, more go into the next one
 ROW, HEAD = 0.40, 1.5  # inches a row, and for axis and key
 LABEL = 48  # characters of a row's name in a line
+GAIN = 0.02  # of the capacity after formation, above which a life is said to gain
 
 
 # ---- what the catalogue holds
@@ -89,7 +91,7 @@ def group_counts(result: CatalogueResult) -> Styler:
             "runs": sum(found.count for found in lost),
             "without a solution": sum(int(found.value) for found in lost if found.value > 0),
         }
-        rows.append(row | {shown.label: _tally(result, names, shown) for shown in OF_CYCLE_1})
+        rows.append(row | {shown.label: _tally(result, names, shown) for shown in EARLY})
     caption = (
         "Strategies better than, within the spread of, and worse than their control; others are not judged."
     )
@@ -144,8 +146,8 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def group_figures(result: CatalogueResult, group: str) -> list[Figure]:
-    """Draw cracks, first discharge and polarisation of strategies against controls, best first."""
-    return _dumbbells(result, _sorted(result, result.of_group(group), CRACKED), OF_CYCLE_1)
+    """Draw cracks, capacity and polarisation of strategies against controls, best first."""
+    return _dumbbells(result, _sorted(result, result.of_group(group), CRACKED), EARLY)
 
 
 def life_figures(result: CatalogueResult, group: str) -> list[Figure]:
@@ -208,7 +210,7 @@ def _dumbbell_panel(ax: Axes, rows: Sequence[Compared | None], shown: Shown) -> 
             )
         else:
             draw_pair(ax, place, found)
-    ax.set_xlabel(wrapped(shown.axis, 34))
+    ax.set_xlabel(wrapped(shown.axis, 28))
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 2.5, 5, 10)))
     ax.margins(x=0.08)
@@ -326,9 +328,9 @@ def _key(result: CatalogueResult, names: Sequence[str], quantities: Sequence[Sho
 
 
 def group_table(result: CatalogueResult, group: str) -> Styler | Html:
-    """Return a row a strategy: seeds, and of each quantity of cycle 1 mean, spread, effect and verdict."""
+    """Return a row a strategy: seeds, and of each early quantity mean, spread, effect and verdict."""
     names = _sorted(result, result.of_group(group), CRACKED)
-    return _table(result, names, OF_CYCLE_1) if names else Html("<p>No strategy of this group.</p>")
+    return _table(result, names, EARLY) if names else Html("<p>No strategy of this group.</p>")
 
 
 def life_table(result: CatalogueResult, group: str) -> Styler | Html:
@@ -368,9 +370,14 @@ def _seeds_text(result: CatalogueResult, name: str, shown: Shown) -> str:
 
 
 def _effect_text(found: Compared | None) -> str:
-    if found is None or not math.isfinite(found.effect):
-        return found.verdict if found and found.verdict else "–"
-    return f"{with_spread(found.effect, found.effect_sd, sign=True)}, {found.judged or found.verdict}"
+    if found is None:
+        return "–"
+    words = found.judged or found.verdict
+    if found.verdict == FAILED_RUNS and not found.n_failed:
+        words += " of the control"
+    if not math.isfinite(found.effect):
+        return words or "–"
+    return f"{with_spread(found.effect, found.effect_sd, sign=True)}, {words}"
 
 
 def group_words(result: CatalogueResult, group: str) -> str:
@@ -379,8 +386,8 @@ def group_words(result: CatalogueResult, group: str) -> str:
     if not names:
         return "No strategy of this group has a control in the catalogue."
     lines = [f"{_count(len(names), 'strategy', 'strategies')} with a control."]
-    lines += [f"- {_quantity_words(result, names, shown)}" for shown in (*OF_CYCLE_1, RETENTION)]
-    return "\n".join([*lines, *_stated_words(result, names)])
+    lines += [f"- {_quantity_words(result, names, shown)}" for shown in (*EARLY, RETENTION)]
+    return "\n".join([*lines, *_gain_words(result, names), *_stated_words(result, names)])
 
 
 def _quantity_words(result: CatalogueResult, names: Sequence[str], shown: Shown) -> str:
@@ -402,6 +409,23 @@ def _quantity_words(result: CatalogueResult, names: Sequence[str], shown: Shown)
     most = max(told, key=lambda row: abs(row.effect))
     size = with_spread(most.effect, most.effect_sd, sign=True)
     return f"{text}; the largest change is that of *{most.member.title}*, {size} {shown.difference}."
+
+
+def _gain_words(result: CatalogueResult, names: Sequence[str]) -> list[str]:
+    """Which lives keep more than formation gave: one such seed lifts the mean, and is a spread of its own."""
+    lines = []
+    for name in names:
+        member = result.members[name]
+        kept = member.runs["retention"].values
+        gained = kept[kept > 1 + GAIN]
+        if gained.size:
+            lines.append(
+                f"- **Capacity that grows**: {gained.size} of {_count(kept.size, 'seed', 'seeds')} of "
+                f"*{member.title}* {'keeps' if gained.size == 1 else 'keep'} more than the first "
+                f"{FORMATION} cycles gave, up to {number(100 * gained.max())} %. Cracks that let electrolyte "
+                "in after formation do so; mean and spread of its retention tell no fade."
+            )
+    return lines
 
 
 def _stated_words(result: CatalogueResult, names: Sequence[str]) -> list[str]:

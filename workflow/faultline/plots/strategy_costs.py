@@ -50,7 +50,7 @@ def inactive_share(member: Member) -> float:
 
 @dataclass(frozen=True)
 class Dilution:
-    """First discharge of a strategy, and the share of metals without redox less its control's (points)."""
+    """Capacity of a strategy, and the share of metals without redox less its control's (points)."""
 
     found: Compared
     change: float
@@ -69,7 +69,7 @@ def dilutions(result: CatalogueResult) -> list[Dilution]:
 
 
 def dilution_figure(result: CatalogueResult) -> Figure:
-    """Draw the change of first discharge against that of the share of metals without redox."""
+    """Draw the change of capacity against that of the share of metals without redox."""
     drawn = dilutions(result)
     if not drawn:
         return empty_figure("No strategy changes the share of metals without redox, or none was computed.")

@@ -22,8 +22,9 @@ from faultline.observables.strategy_quantities import QUANTITIES
 from faultline.plots.catalogue import (
     CAPACITY,
     CRACKED,
+    EARLY,
+    FIRST_DISCHARGE,
     GROUPS,
-    OF_CYCLE_1,
     POLARISATION,
     CatalogueResult,
     Compared,
@@ -90,20 +91,20 @@ def _cell(rows: Sequence[Compared]) -> Cell:
 
 def design_map(result: CatalogueResult) -> Figure:
     """Draw the mean effect of every lever (rows) in every host (columns)."""
-    cells = {shown: lever_cells(result, shown) for shown in OF_CYCLE_1}
+    cells = {shown: lever_cells(result, shown) for shown in EARLY}
     present = {key for found in cells.values() for key in found}
     if not present:
         return empty_figure("No strategy with a lever has an effect: none was computed on both sides.")
     levers = [lever for lever in LEVERS if any(key[0] == lever for key in present)]
     hosts = sorted({host for _, host in present})
     figure, axes = plt.subplots(
-        len(OF_CYCLE_1),
+        len(EARLY),
         1,
-        figsize=(WIDTH, len(OF_CYCLE_1) * (0.75 + 0.36 * len(levers)) + 0.7),
+        figsize=(WIDTH, len(EARLY) * (0.75 + 0.36 * len(levers)) + 0.7),
         layout="constrained",
         sharex=True,
     )
-    for ax, shown in zip(axes, OF_CYCLE_1, strict=True):
+    for ax, shown in zip(axes, EARLY, strict=True):
         _lever_panel(ax, cells[shown], levers, hosts, shown)
     axes[-1].set_xticks(
         range(len(hosts)), [wrapped(host or "host not told", 20) for host in hosts], fontsize=8
@@ -233,7 +234,7 @@ def _draw_points(ax: Axes, points: Sequence[Point], looks: Mapping[str, tuple[st
         }
         ax.scatter(*point.at, s=area, marker=marker, **style)
     where = np.array([point.at for point in points])
-    ax.set(xlabel=f"{CRACKED.change}, cycle 1", ylabel=f"{CAPACITY.change}, first discharge")
+    ax.set(xlabel=f"{CRACKED.change}, cycle 1", ylabel=f"{CAPACITY.change}, after formation")
     ax.set(xlim=around_zero(where[:, 0]), ylim=around_zero(where[:, 1]))
 
 
@@ -356,8 +357,8 @@ def curve_pairs(result: CatalogueResult) -> list[str]:
     """The strategy of each group that changes the first discharge most, at most `PAIRS` of them."""
     chosen = []
     for group in result.groups:
-        rows = [found for name in result.of_group(group) if (found := result.compared(name, CAPACITY))]
-        rows = [found for found in rows if math.isfinite(found.effect)]
+        compared = [result.compared(name, FIRST_DISCHARGE) for name in result.of_group(group)]
+        rows = [found for found in compared if found and math.isfinite(found.effect)]
         if rows:
             chosen.append(max(rows, key=lambda found: (found.told_apart, abs(found.effect))))
     largest = sorted(chosen, key=lambda found: -abs(found.effect))[:PAIRS]
