@@ -16,7 +16,8 @@ from faultline.config.loader import load_study
 from faultline.dataset import write_dataset
 from faultline.microstructure.build import build_particle
 from faultline.provenance_check import case_files
-from faultline.running import hold
+from faultline.running import take, work
+from faultline.seal import SEAL_LENGTH
 
 STUDY = {
     "config/config.yaml": "cases: [base, humid]\nseeds: 2\n",
@@ -244,7 +245,7 @@ def test_status_tells_what_is_running_while_a_run_lives(project, capsys):
     killed = mark(project, "results/base.s2/defects.nc")
     os.utime(killed, (1e9, 1e9))  # by an earlier run, which was killed
     (project / ".snakemake/incomplete/migration_underway").touch()
-    with hold(project / ".snakemake", project / "results", main=True):
+    with take(project / ".snakemake", project / "results"):
         mark(project, "results/base.s1/block-1-1/cycling.nc")
         mark(project, "results/base.s1/metrics.json")
         row = cells(project, capsys, "base.s1")
@@ -256,9 +257,9 @@ def test_status_tells_what_is_running_while_a_run_lives(project, capsys):
 def test_asking_for_the_status_does_not_disturb_a_run(project, capsys):
     run(project, "status")
     assert not (project / ".snakemake").exists()
-    with hold(project / ".snakemake", project / "results", main=True):
+    with take(project / ".snakemake", project / "results"):
         run(project, "status")
-        with hold(project / ".snakemake", project / "results", main=False) as job:
+        with work(project / ".snakemake") as job:
             assert job is not None
 
 
@@ -295,6 +296,18 @@ def test_export_writes_what_meshio_reads(project):
     assert run(project, "export", str(project / "particle.nc"), "-o", str(project / "particle.vtu")) == 0
     mesh = meshio.read(project / "particle.vtu")
     assert len(mesh.cells_dict["triangle"]) == particle.n_cells
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_status_names_files_of_an_older_schema_and_what_to_do(project, capsys, monkeypatch, sealed):
+    monkeypatch.setattr("faultline.dataset.SCHEMA_VERSION", 1)
+    file = stage(project, "base.s1/defects.nc", "ok")
+    if not sealed:  # as schema 1 was
+        file.write_bytes(file.read_bytes()[:-SEAL_LENGTH])
+    assert cells(project, capsys, "base.s1")["defects"] == "schema 1"
+    assert run(project, "status") == 0
+    told = capsys.readouterr().out
+    assert "schema 1: written with schema 1, but this program reads 2; delete it" in told
 
 
 def test_schema_writes_both_files(project):

@@ -12,26 +12,9 @@ from faultline.cli import main
 from faultline.errors import UserError
 from faultline.provenance import ROOT
 from faultline.provenance_check import check_study, planned_files
-from faultline.textfiles import write_json
-from written_study import load, project, write_results, write_stage
+from written_study import CITATION, WORKFLOW, load, project, write_finished, write_stage
 
-CITATION = """\
-title: Some workflow
-version: 1.2.3
-license: BSD-3-Clause
-authors:
-  - {family-names: Curie, given-names: Marie, orcid: "https://orcid.org/0000-0000-0000-0001"}
-  - name: The authors
-keywords: [cathode]
-abstract: It computes.
-"""
 FILES = {
-    "Snakefile": "# The workflow.\n",
-    "README.md": "# Some workflow\n",
-    "LICENSE": "BSD 3-Clause License\n",
-    "CITATION.cff": CITATION,
-    "Makefile": "# make it\n",
-    "pyproject.toml": "[project]\n",
     "workflow/rules/defects.smk": "rule defects:\n",
     "workflow/notebooks/cracks.ipynb": "{}",
     "workflow/.secret.yaml": "key: value\n",
@@ -49,16 +32,9 @@ FILES = {
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a finished study, in the working folder."""
-    root = project(tmp_path / "project", FILES)
+    root = project(tmp_path / "project", WORKFLOW | FILES)
     monkeypatch.chdir(root)
-    write_results(root)
-    for file in crate.described_tables(load(root)):
-        path = Path("results") / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".json":
-            write_json({"status": "ok", "of": file}, path)
-        else:
-            path.write_text(f"{file}\n")
+    write_finished(root)
     return root
 
 
@@ -182,7 +158,7 @@ def test_a_link_out_of_the_project_is_refused(root: Path, file: str) -> None:
     outside.write_bytes(path.read_bytes() if path.exists() else b"secret")
     path.unlink(missing_ok=True)
     path.symlink_to(outside)
-    refused(file, "leads out of the project folder")
+    refused(file, "out of the project folder")
 
 
 def test_a_linked_results_folder_is_refused(root: Path) -> None:

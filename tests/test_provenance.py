@@ -1,10 +1,18 @@
 """What decides on reruns, and what a stage file says of its making."""
 
 import json
+import math
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.interpolate
+import scipy.linalg
+import scipy.optimize
+import scipy.sparse.linalg
 import xarray as xr
 
 from faultline import provenance
@@ -200,6 +208,41 @@ def test_a_failure_is_passed_on_with_its_origin() -> None:
         assert "mesh" in late
 
 
-def test_other_errors_are_not_swallowed() -> None:
-    with pytest.raises(ZeroDivisionError):
-        stage_result(lambda: 1 / 0, {})
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda: 1 / 0,
+        lambda: math.exp(1e4),
+        lambda: int(math.nan),
+        lambda: scipy.linalg.solve(np.full((2, 2), np.nan), np.ones(2)),
+        lambda: scipy.interpolate.CubicSpline([0.0, math.inf], [1.0, 2.0]),
+        lambda: np.linalg.inv(np.zeros((2, 2))),
+        lambda: np.linalg.cholesky(-np.eye(2)),
+        lambda: scipy.sparse.linalg.splu(scipy.sparse.csc_array((2, 2))),
+        lambda: np.linalg.eigvals(np.full((2, 2), np.nan)),
+    ],
+)
+def test_numbers_that_went_astray_are_a_failure_with_a_traceback_in_the_log(
+    solve: Callable[[], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    result = stage_result(solve, {}, xr.Dataset({"mesh": 0}))
+    assert result.attrs["status"] == "diverged" and "mesh" in result
+    assert re.match(r"the numbers went astray, \w+: .", result.attrs["status_message"])
+    assert "Traceback" in caplog.text and "in <lambda>" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda: {}["key"],
+        lambda: np.ones(2) + np.ones(3),
+        lambda: np.linalg.solve(np.ones((2, 3)), np.ones(2)),
+        lambda: scipy.optimize.root(abs, 0, method="none"),
+        lambda: float("word"),
+        lambda: [][0],
+        lambda: "é".encode("ascii"),
+    ],
+)
+def test_mistakes_in_the_code_are_not_swallowed(solve: Callable[[], Any]) -> None:
+    with pytest.raises((KeyError, ValueError, IndexError)):
+        stage_result(solve, {})

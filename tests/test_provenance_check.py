@@ -32,6 +32,9 @@ from faultline.provenance_check import (
     planned_files,
 )
 from faultline.seal import SEAL_LENGTH
+from faultline.statistics import Statistic, write_statistics
+from faultline.tidy import unused_files
+from written_study import CONFIG as TWO_CASES
 from written_study import load, project, write_results, write_stage
 
 BLOCK = "base/block-1-1"
@@ -162,9 +165,26 @@ def test_a_file_of_another_schema(root: Path, monkeypatch: pytest.MonkeyPatch) -
         older.setattr(dataset, "SCHEMA_VERSION", 1)
         write_stage(study, file, planned_files(study)[file])
     assert found(root) == {file: (SCHEMA,)}
+    (told,) = check_study(load(root)).mismatches
+    assert told.details == (
+        "written with schema 1, but this program reads 2; delete it and run the same command again",
+    )
     path = Path("results") / file  # before schema 2 there was no seal
     path.write_bytes(path.read_bytes()[:-SEAL_LENGTH])
     assert found(root) == {file: (SCHEMA,)}
+    with pytest.raises(UserError, match=r"interface\.nc: written with schema 1, but .* reads 2; delete it"):
+        dataset.read_dataset(path)
+
+
+def test_a_file_of_a_newer_schema_names_another_remedy(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, file = load(root), f"{BLOCK}/interface.nc"
+    with monkeypatch.context() as newer:
+        newer.setattr(dataset, "SCHEMA_VERSION", 3)
+        write_stage(study, file, planned_files(study)[file])
+    (told,) = check_study(load(root)).mismatches
+    assert "schema 3" in told.details[0] and "the version of this program that wrote it" in told.details[0]
+    with pytest.raises(UserError, match="schema 3, but this program reads 2"):
+        dataset.read_dataset(Path("results") / file)
 
 
 def test_a_file_of_today_without_its_seal_is_damaged(root: Path) -> None:
@@ -214,6 +234,31 @@ def test_strategies_with_more_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found(tmp_path) == dict.fromkeys(("strategies/base.nc", "strategies/thin.nc"), (CONFIG,))
 
 
+def test_statistics_that_are_handed_over_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand in no key of the configuration; what used them is known by their content alone."""
+    changes = {
+        "config/config.yaml": "cases: [base, full]\nverify: false\ndislocations: nano\n",
+        "config/cases/full.yaml": f"{TWO_CASES['config/cases/full.yaml']}"
+        "defects: {activation: {statistics: nano}}\n",
+        "config/dislocations/nano.yaml": (ROOT / "config/dislocations/linio2.yaml").read_text(),
+        "workflow/scripts/dislocations_scenario.py": "import faultline.everywhere\n",
+    }
+    monkeypatch.chdir(project(tmp_path, changes))
+    file = Path("results/dislocations/nano/statistics.json")
+    write_statistics({"retained": Statistic(0.5, "1")}, file)
+    write_results(tmp_path)
+    assert found(tmp_path) == {}
+    write_statistics({"retained": Statistic(0.6, "1")}, file)
+    lives = [f"full/block-{block}/{kind}.nc" for block in ("1-4", "5-6") for kind in ("life", "state")]
+    check = check_study(load(tmp_path))
+    assert {one.file for one in check.mismatches} == {"full/block-1-1/defects.nc", *lives}
+    assert {(one.reasons, one.details) for one in check.mismatches} == {
+        ((INPUT,), ("dislocations/nano/statistics.json",))
+    }
+    file.unlink()
+    assert set(found(tmp_path).values()) == {(INPUT,)}
+
+
 def test_a_folder_without_workflow_is_a_plain_message(root: Path) -> None:
     shutil.rmtree(root / "workflow/scripts")
     with pytest.raises(UserError, match="workflow/scripts"):
@@ -236,7 +281,7 @@ def test_the_check_imports_no_solver(root: Path) -> None:
 WIDE = """\
 title: One of everything
 results: results/wide
-cases: [p2-nnm, o3-nfm-life, o3-nfm-life-one-way, nmc811]
+cases: [p2-nnm, o3-nfm-life, o3-nfm-life-one-way, nmc811, handed-over]
 thresholds: [o3-clusters]
 gases: [o3-nfm]
 rankings: [o3-nfm]
@@ -245,6 +290,7 @@ dislocations: linio2
 catalogue: small
 claims: claims.yaml
 """
+HANDED_OVER = "extends: o3-nfm-life-one-way\ndefects: {activation: {statistics: linio2}}\n"
 
 
 @dataclass(frozen=True)
@@ -262,6 +308,7 @@ def ruled(
     """A study with one of everything, and all outputs of its rules, below its results folder."""
     project = clean_project.copy(tmp_path_factory.mktemp("ruled") / "faultline")
     (project / "config/wide.yaml").write_text(WIDE)
+    (project / "config/cases/handed-over.yaml").write_text(HANDED_OVER)
     (project / "config/catalogues/small.yaml").write_text("strategies: [ref-104]\nseeds: 2\n")
     study = load_study("config/wide.yaml", project.root)
     for file in (*planned_files(study), *described_tables(study), *described_on_demand(study)):
@@ -313,6 +360,33 @@ def test_settings_code_seed_and_inputs_are_those_of_the_rules(
             assert plan.seed in record.params, file
         if plan.seeds:
             assert list(plan.seeds) in record.params, file
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("provenance-check")
+def test_no_input_of_a_rule_is_left_out(ruled: tuple[Study, dict[str, Recorded]]) -> None:
+    """What a job reads is among the inputs of a file it writes; else no check would miss it if it changed."""
+    study, records = ruled
+    jobs: dict[tuple[Any, ...], set[str]] = {}
+    for file, plan in planned_files(study).items():
+        record = records[file]
+        jobs.setdefault((record.inputs, repr(record.params)), set()).update(plan.inputs, plan.given)
+    left_out = {path for (inputs, _), named in jobs.items() for path in inputs - named}
+    assert left_out == set()
+    assert any(path.endswith("statistics.json") for (inputs, _) in jobs for path in inputs)
+
+
+@pytest.mark.workflow
+@pytest.mark.xdist_group("provenance-check")
+def test_nothing_that_the_rules_write_is_unused(ruled: tuple[Study, dict[str, Recorded]]) -> None:
+    study, records = ruled
+    assert unused_files(study) == ()
+    fewer = replace(study, cases=tuple(case for case in study.cases if case.id != "nmc811"))
+    gone = {one.file.removeprefix("results/wide/") for one in unused_files(fewer)}
+    kept = set(planned_files(fewer) | described_tables(fewer) | described_on_demand(fewer))
+    parts = {file for file in records if file.startswith("verification/groups/")}
+    assert {file for file in gone if not file.startswith("logs/")} == set(records) - kept - parts
+    assert {"nmc811/metrics.json", "study/reports/nmc811.html", "logs/nmc811/observables.log"} <= gone
 
 
 @pytest.mark.workflow

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import zipfile
 from pathlib import Path
 
 import meshio
@@ -11,6 +13,8 @@ import pytest
 import xarray as xr
 
 from conftest import ROOT, Project, Run
+from faultline.dataset import read_dataset
+from same_results import assert_same
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow-failure")]
 
@@ -100,6 +104,58 @@ def test_files_have_provenance(study: tuple[Project, Run]) -> None:
         "exposure.nc",
         "cycling.nc",
     }  # two-way coupling: the condensed blocks went into cycling.nc
+
+
+@pytest.fixture(scope="module")
+def on_one_core(clean_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny study after a run on one core, without reports; in `study` its cases were run on two."""
+    project = clean_project.copy(tmp_path_factory.mktemp("one-core") / "faultline")
+    tables = [f"results/tiny/study/{name}" for name in ("comparisons.csv", "gate.txt", "manifest.json")]
+    run = project.snakemake("--cores", "1", "--", *tables)
+    assert run.code == 0, run.text
+    return project
+
+
+def test_one_core_gives_the_numbers_of_two_to_the_last_bit(
+    study: tuple[Project, Run], on_one_core: Project
+) -> None:
+    one, two = on_one_core / "results/tiny", study[0] / "results/failing"
+    places = ("microstructures/*/*.nc", *(f"{case}/**/*.nc" for case in GOOD))
+    files = sorted(path.relative_to(one) for place in places for path in one.glob(place))
+    assert len(files) == 2 + 6 * len(GOOD)
+    for file in files:
+        assert_same(one / file, two / file)
+        assert read_dataset(one / file).attrs["seed"] == 1
+    for case in GOOD:
+        assert_same(one / case / "metrics.json", two / case / "metrics.json")
+
+
+def test_a_study_is_archived_and_unpacks_into_one_that_is_whole(
+    study: tuple[Project, Run], on_one_core: Project, tmp_path: Path
+) -> None:
+    project = on_one_core.copy(tmp_path / "faultline")
+    for part in ("README.md", "LICENSE", "CITATION.cff", "Makefile"):
+        shutil.copy2(ROOT / part, project / part)
+    reports = "study/reports"  # those of the other run save half a minute
+    shutil.copytree(study[0] / "results/failing" / reports, project / "results/tiny" / reports)
+    assert project.snakemake("--touch").code == 0
+    run = project.snakemake("--cores", "1", "--", "archive")
+    assert run.code == 0, run.text
+
+    packed, unpacked = project / "results/tiny/study/archive.zip", tmp_path / "unpacked"
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(unpacked)
+    check = Project(unpacked).python("-m", "faultline", "provenance-check", "config/tiny.yaml")
+    assert check.code == 0 and "14 stage files match, 0 do not; missing: 0" in check.text, check.text
+    again = project.python("-m", "faultline", "archive", "config/tiny.yaml", "-o", "again.zip")
+    assert again.code == 0 and (project / "again.zip").read_bytes() == packed.read_bytes()
+
+
+def test_a_study_with_a_failed_case_is_not_archived(study: tuple[Project, Run]) -> None:
+    project, _ = study
+    run = project.snakemake("--cores", "2", "--", "archive", study=STUDY)
+    assert run.code == 1 and "1 of 3 cases failed" in run.text
+    assert not (project / "results/failing/study/archive.zip").exists()
 
 
 def test_stage_files_open_in_paraview(study: tuple[Project, Run]) -> None:

@@ -9,6 +9,7 @@ import xarray as xr
 from config_project import FULL, write_project
 from faultline.config.case import Study
 from faultline.config.loader import load_study
+from faultline.crate import described_tables
 from faultline.dataset import write_dataset
 from faultline.provenance import ROOT, _parsed, attributes, code_hash
 from faultline.provenance_check import Planned, planned_files
@@ -30,6 +31,25 @@ LIBRARY = {
     "workflow/faultline/air.py": "OXYGEN = 0.21\n",
     **{f"workflow/scripts/{name}.py": f"import faultline.everywhere\nNAME = '{name}'\n" for name in SCRIPTS},
     "workflow/scripts/exposure.py": '"""Air."""\nimport faultline.everywhere\nimport faultline.air\n',
+}
+
+CITATION = """\
+title: Some workflow
+version: 1.2.3
+license: BSD-3-Clause
+authors:
+  - {family-names: Curie, given-names: Marie, orcid: "https://orcid.org/0000-0000-0000-0001"}
+  - name: The authors
+keywords: [cathode]
+abstract: It computes.
+"""
+WORKFLOW = {  # what an archive of the project needs besides
+    "Snakefile": "# The workflow.\n",
+    "README.md": "# Some workflow\n",
+    "LICENSE": "BSD 3-Clause License\n",
+    "CITATION.cff": CITATION,
+    "Makefile": "# make it\n",
+    "pyproject.toml": "[project]\n",
 }
 
 
@@ -63,6 +83,18 @@ def write_stage(study: Study, file: str, plan: Planned, value: float = 0.0) -> N
     seeds = {"seed": ("seed", np.array(plan.seeds))} if plan.seeds else {}
     content = xr.Dataset({"x": ("cell", np.full(3, value)), **seeds})
     write_dataset(content, study.results / file, made)
+
+
+def write_finished(root: Path) -> None:
+    """Write all that a finished study has, tables and reports too, which hold but their own names."""
+    write_results(root)
+    for file in described_tables(load(root)):
+        path = Path("results") / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".json":
+            write_json({"status": "ok", "of": file}, path)
+        else:
+            path.write_text(f"{file}\n")
 
 
 def write_metrics(study: Study) -> None:

@@ -15,12 +15,13 @@ from faultline.config.describe import describe
 from faultline.config.loader import load_study
 from faultline.config.tree import nearest
 from faultline.errors import UserError
-from faultline.seal import is_whole
+from faultline.seal import SCHEMA_VERSION, has_seal, is_whole, of_other_schema
 from faultline.textfiles import read_json
 
 STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface", "life")
 FAILED = ("diverged", "upstream_failed")
 _WIDEST = 60
+_SCHEMA = "schema "
 _WORDS = {"ok": "done", "diverged": "failed", "upstream_failed": "failed before"}
 
 
@@ -83,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also if some are missing or out of date; damaged ones stay out",
     )
+    added = command("archive", _archive, "the same with versions and checksums, as one file to keep")
+    study_option(added, positional=True)
+    added.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.zip", help="what to write, new"
+    )
+    added = command("tidy", _tidy, "results that no study file in config/ needs any more, with their sizes")
+    study_option(added, positional=True)
+    added.add_argument("--delete", action="store_true", help="delete them; never while a run is alive")
     added = command("export", _export, "write a stage file for ParaView")
     added.add_argument("file", type=Path, metavar="FILE")
     added.add_argument("-o", "--output", type=Path, required=True, help="name of the vtu file")
@@ -155,6 +164,8 @@ def _status(options: argparse.Namespace) -> None:
     under_way = _under_way(study.root / ".snakemake")
     rows = [_status_row(study, case, under_way) for case in study.cases]
     _print_table(("case", *STAGES, "metrics"), rows)
+    for version in sorted({int(cell.split()[1]) for row in rows for cell in row[1:] if _SCHEMA in cell}):
+        print(f"\n{_SCHEMA}{version}: {of_other_schema(version)}.")
     print("\nBeside a state: minutes of its job; where cycling and cracks are one job, beside cycling.")
 
 
@@ -181,9 +192,14 @@ def _state(study: Study, files: Sequence[str], under_way: frozenset[str]) -> str
     if any((study.results / file).as_posix() in under_way for file in files):
         return "running"
     paths = [study.root / study.results / file for file in files]
-    states = [_WORDS.get(_stage_status(path), "damaged") for path in paths if path.is_file()]
+    states = [_word(_stage_status(path)) for path in paths if path.is_file()]
     failed = next((state for state in states if state != "done"), None)
     return failed or ("done" if len(states) == len(files) else "waiting")
+
+
+def _word(status: str) -> str:
+    """A status of a stage file as the table shows it."""
+    return status if status.startswith(_SCHEMA) else _WORDS.get(status, "damaged")
 
 
 def _minutes(study: Study, files: Iterable[str]) -> float | None:
@@ -220,8 +236,7 @@ def _under_way(folder: Path) -> frozenset[str]:
     """Outputs of the jobs that a living run has started and not ended, relative to its working folder.
 
     Snakemake marks each in `.snakemake/incomplete`; a job that waits in the queue of a cluster counts as
-    started. Marks from before the run are those of a killed one. If two runs share a folder, and one was
-    killed while the other lives, its jobs are taken for running.
+    started. Marks from before the run are those of a killed one.
     """
     marks = folder / "incomplete"
     started = _run_started(folder / "running")
@@ -254,7 +269,7 @@ def _run_started(held: Path) -> float | None:
         import fcntl
 
         with held.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _changed(held)
     except (OSError, ImportError):  # no run yet, or a system without such locks
@@ -284,17 +299,24 @@ def _retry_failed(options: argparse.Namespace) -> None:
 
 
 def _stage_status(file: Path) -> str:
-    """The status attribute of a stage file; "damaged" where it is not as it was written. Metrics are ok."""
+    """The status attribute of a stage file. Metrics are ok.
+
+    "damaged" where it is not as it was written, "schema 1" where it is of another version of the layout.
+    """
     import h5netcdf  # quicker to import than xarray, which reads more than one attribute
 
     try:
         if file.suffix == ".json":  # that a stage has failed stands beside it
             read_json(file)
             return "ok"
-        if not is_whole(file.read_bytes()):
+        data = file.read_bytes()
+        if has_seal(data) and not is_whole(data):
             return "damaged"
         with h5netcdf.File(file, "r") as stage:
-            return str(stage.attrs.get("status", "damaged"))
+            version = int(stage.attrs.get("schema_version", SCHEMA_VERSION))
+            if version != SCHEMA_VERSION:
+                return f"{_SCHEMA}{version}"
+            return str(stage.attrs.get("status", "damaged")) if has_seal(data) else "damaged"
     except (OSError, ValueError, KeyError, RuntimeError, UserError):
         return "damaged"
 
@@ -320,6 +342,37 @@ def _crate(options: argparse.Namespace) -> None:
     from faultline.crate import write_crate
 
     print(f"wrote {write_crate(options.study, options.root, options.output, options.partial)}")
+
+
+def _archive(options: argparse.Namespace) -> None:
+    from faultline.archive import write_archive
+
+    print(f"wrote {write_archive(options.study, options.root, options.output)}")
+
+
+def _tidy(options: argparse.Namespace) -> None:
+    from faultline.tidy import delete_unused, left_alone, unused_files
+
+    study = _study(options)
+    found = delete_unused(study) if options.delete else unused_files(study)
+    size = _bytes(sum(one.size for one in found))
+    if found:
+        _print_table(("file", "size"), [(one.file, _bytes(one.size)) for one in found], widest=200)
+        told = "deleted" if options.delete else "nothing was deleted; add --delete to delete them"
+        print(f"\n{len(found)} files, {size}, that no study in config/ needs any more: {told}.")
+    else:
+        print(f"{study.results}: every file of ours there is needed by a study in config/.")
+    for folder in left_alone(study):
+        print(f"{folder}: results of a study that is not in config/; left alone.")
+
+
+def _bytes(size: int) -> str:
+    """A size in the unit that a reader likes, with as many digits."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{value:.3g} {units[0]}"
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -348,9 +401,9 @@ def _study(options: argparse.Namespace) -> Study:
     return load_study(options.study, options.root)
 
 
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]], widest: int = _WIDEST) -> None:
     """Columns padded to their widest entry, but no wider than a reader likes."""
-    widths = [min(_WIDEST, max(len(row[i]) for row in (header, *rows))) for i in range(len(header))]
+    widths = [min(widest, max(len(row[i]) for row in (header, *rows))) for i in range(len(header))]
     rule = ["-" * width for width in widths]
     for row in (header, rule, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -2,20 +2,24 @@
 
 The crate follows the profile Workflow RO-Crate (https://w3id.org/workflowhub/workflow-ro-crate), with the
 Snakefile as its main entity. Every file keeps its place below the project folder, so that an unpacked crate
-is a project again. Packed are results that are named here, files that the study is written in, and code.
+is a project again. Packed are results that are named here, files that the study is written in, and code. The
+same results give the same crate, to the last byte: its times are that of the latest result.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
+import io
 import itertools
 import os
 import re
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +29,8 @@ from faultline.config.case import Case, Study
 from faultline.config.checks import IMAGE_SUFFIXES, MAP_SUFFIXES
 from faultline.config.loader import load_study
 from faultline.errors import UserError
-from faultline.provenance_check import DAMAGED, SCHEMA, case_files, check_study, planned_files
+from faultline.provenance import MAKING
+from faultline.provenance_check import DAMAGED, SCHEMA, case_files, check_study, plain, planned_files
 from faultline.textfiles import read_json
 
 if TYPE_CHECKING:
@@ -69,9 +74,11 @@ FORMATS = {  # media types by suffix, or by name
     "Dockerfile": "text/plain",
     "LICENSE": "text/plain",
     "Makefile": "text/x-makefile",
+    "SHA256SUMS": "text/plain",
     "Snakefile": "text/plain",
 }
 CONFIG_SUFFIXES = {".yaml", ".yml", ".csv", *IMAGE_SUFFIXES, *MAP_SUFFIXES}
+PACKED = {".gif", ".nc", ".png"}  # suffixes of files that are compressed already
 KINDS = {
     ".ipynb": "notebook of a report",
     ".rst": "caption in the report of Snakemake",
@@ -128,6 +135,12 @@ def write_crate(study_file: str, root: Path, target: Path, partial: bool = False
         UserError: the study is unfinished or some of its files are damaged; `target` is there already; a file
             leads out of the project folder; CITATION.cff lacks authors or licence; rocrate is not installed.
     """
+    study, contents = ready(study_file, root, target, partial)
+    return written(crate_of(study, contents), target)
+
+
+def ready(study_file: str, root: Path, target: Path, partial: bool = False) -> tuple[Study, Contents]:
+    """The study, and what its crate is made of; raises as `write_crate`."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UserError(f"{target}: is there already; delete it or give another name")
     study, config = files_read(lambda: load_study(study_file, root), root)
@@ -136,11 +149,12 @@ def write_crate(study_file: str, root: Path, target: Path, partial: bool = False
         listed = "\n".join(f"  {fault}" for fault in contents.faults)
         raise UserError(
             f"{study.file}: not ready to be archived:\n{listed}\n"
-            "Run the study again to mend it, or add --partial to pack what there is; damaged files stay out."
+            "Run the study again to mend it (with --forceall where packages have changed). `crate --partial` "
+            "packs what there is, but for damaged files."
         )
     for file in contents.files:
         _stays_inside(study.root, file)
-    return _written(_crate(study, contents), target)
+    return study, contents
 
 
 # ---- what belongs to a study
@@ -373,8 +387,11 @@ def _stays_inside(root: Path, file: str) -> None:
 # ---- the crate
 
 
-def _crate(study: Study, contents: Contents) -> ROCrate:
-    """The crate of files that are still at their places in the project."""
+def crate_of(study: Study, contents: Contents, texts: Mapping[str, tuple[str, str]] | None = None) -> ROCrate:
+    """The crate of files that are still at their places in the project, and of `texts`.
+
+    These are files that are made for it, by their paths in it: what they are, and their content.
+    """
     try:
         from rocrate.rocrate import ROCrate
     except ImportError:
@@ -398,9 +415,27 @@ def _crate(study: Study, contents: Contents) -> ROCrate:
             )
         else:
             crate.add_file(source, file, properties=properties, record_size=True)
+    for file, (description, text) in (texts or {}).items():
+        properties = {"name": file, "description": description, "encodingFormat": _format(Path(file))}
+        crate.add_file(io.StringIO(text), file, properties=properties)
+    crate.datePublished = _latest(study.root / file for file in contents.files)
     for key, value in (about | _words(study, contents, citation)).items():
         crate.root_dataset[key] = value
     return crate
+
+
+def _latest(files: Iterable[Path]) -> datetime:
+    """When the latest of the stage files was written; today where there are none."""
+    times = [datetime.fromisoformat(made_by(file)["created"]) for file in files if file.suffix == ".nc"]
+    return max(times, default=datetime.now(UTC).replace(microsecond=0))
+
+
+def made_by(file: Path) -> dict[str, Any]:
+    """What a stage file says of its making."""
+    import h5py
+
+    with h5py.File(file, "r") as stage:
+        return {key: plain(stage.attrs[key]) for key in MAKING & set(stage.attrs)}
 
 
 def _words(study: Study, contents: Contents, citation: Mapping[str, Any]) -> dict[str, Any]:
@@ -450,16 +485,34 @@ def _licence(crate: ROCrate, citation: Mapping[str, Any]) -> Any:
     return crate.add(ContextEntity(crate, f"https://spdx.org/licenses/{name}", properties=properties))
 
 
-def _written(crate: ROCrate, target: Path) -> Path:
-    """Write a crate as folder or zip file; the library's own zip fails where there is a folder `None`."""
+def written(crate: ROCrate, target: Path, finish: Callable[[Path], None] = lambda folder: None) -> Path:
+    """Write a crate as folder or zip file, whole or not at all.
+
+    `finish` may change its folder when everything is in it.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     work = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         crate.write(work / "crate")
+        finish(work / "crate")
         if target.suffix == ".zip":
-            Path(shutil.make_archive(str(work / "packed"), "zip", work / "crate")).replace(target)
+            _zip(work / "crate", work / "packed.zip", crate.datePublished)
+            (work / "packed.zip").replace(target)
         else:
             (work / "crate").replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+def _zip(folder: Path, target: Path, time: datetime) -> None:
+    """Pack a folder so that the same files give the same bytes; the library's own zip knows only today."""
+    with zipfile.ZipFile(target, "w") as packed:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), time.timetuple()[:6])
+            executable = path.stat().st_mode & 0o100
+            entry.external_attr = (0o755 if executable else 0o644) << 16
+            entry.create_system = 3  # Unix, or nobody would read these
+            entry.compress_type = zipfile.ZIP_STORED if path.suffix in PACKED else zipfile.ZIP_DEFLATED
+            with path.open("rb") as source, packed.open(entry, "w") as copy:
+                shutil.copyfileobj(source, copy)

@@ -24,7 +24,7 @@ from faultline.config.slices import (
 )
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash, file_hash
-from faultline.seal import has_seal, is_whole
+from faultline.seal import SCHEMA_VERSION, has_seal, is_whole, of_other_schema
 
 CONFIG, CODE, PACKAGES = "config changed", "code changed", "other packages"
 INPUT, COPIED = "an input differs", "a copy of another file"
@@ -63,7 +63,7 @@ class Planned:
         settings: what its `config_hash` is of.
         script: name of its script, without suffix.
         seed: its attribute of this name; None where that follows from the data.
-        inputs: stage files, below the results folder.
+        inputs: files that the workflow makes, below the results folder.
         given: files of the user, below the project folder.
         seeds: values of its variable `seed`, where nothing else tells them.
         on_demand: made only where it is asked for.
@@ -121,7 +121,7 @@ def check_study(study: Study) -> Check:
     planned = planned_files(study)
     found = {file: _read(results / file) for file in stage_files(results)}
     code = _code_hashes(study.root, {plan.script for plan in planned.values()})
-    today = _Today(study.root, found, code, _lock_hash(study.root / "uv.lock"))
+    today = _Today(study.root, results, found, code, _lock_hash(study.root / "uv.lock"))
     mismatches = []
     for name, file in found.items():
         reasons, details = today.compare(name, file, planned.get(name))
@@ -157,10 +157,18 @@ def case_files(case: Case) -> dict[str, dict[str, Planned]]:
     files = {}
     for stage, before in inputs.items():
         made_from = tuple(paths[earlier] for earlier in before)
+        if stage == "activation":
+            made_from += _statistics(case)
         script = scripts.get(stage, stage)
         plan = Planned(slices[stage], script, case.seed, made_from, given.get(stage, ()))
         files[stage] = {paths[stage]: plan}
     return files | ({"life": _life(case, paths)} if case.settings.life else {})
+
+
+def _statistics(case: Case) -> tuple[str, ...]:
+    """Statistics of a dislocations run that a case takes the retained share from, if it names one."""
+    name = case.settings.defects.activation.statistics
+    return (f"dislocations/{name}/statistics.json",) if name else ()
 
 
 def _paths(case: Case, slices: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -194,7 +202,7 @@ def _life(case: Case, paths: Mapping[str, str]) -> dict[str, Planned]:
     """Of every block its record and its last state, and all records joined."""
     assert case.settings.life is not None
     settings = stage_slice(case, "life")
-    before = tuple(paths[stage] for stage in _LIFE_INPUTS)
+    before = (*(paths[stage] for stage in _LIFE_INPUTS), *_statistics(case))
     files: dict[str, Planned] = {}
     records: list[str] = []
     state: tuple[str, ...] = ()  # the state that the block before left
@@ -285,29 +293,31 @@ def stage_files(results: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _File:
-    """A stage file as it is: its attributes, or the reason why these say nothing."""
+    """A stage file as it is: its attributes, or the reason why these say nothing and what there is to it."""
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     problem: str = ""
+    note: str = ""
 
 
 def _read(path: Path) -> _File:
     import h5py
-
-    from faultline.dataset import SCHEMA_VERSION  # it imports xarray, which takes a second
 
     try:
         data = path.read_bytes()
         if has_seal(data) and not is_whole(data):
             return _File(problem=DAMAGED)
         with h5py.File(path, "r") as file:
-            attributes = {key: _plain(value) for key, value in file.attrs.items()}
+            attributes = {key: plain(value) for key, value in file.attrs.items()}
             seeds = _seeds(file.get("seed"))
     except (OSError, RuntimeError, KeyError, ValueError):  # whatever HDF5 makes of other bytes
         return _File(problem=DAMAGED)
-    if attributes.get("schema_version") != SCHEMA_VERSION:
-        return _File(problem=SCHEMA if "schema_version" in attributes else FOREIGN)
+    version = attributes.get("schema_version")
+    if not isinstance(version, int):
+        return _File(problem=FOREIGN)
+    if version != SCHEMA_VERSION:
+        return _File(problem=SCHEMA, note=of_other_schema(version))
     return _File(attributes, seeds) if has_seal(data) else _File(problem=DAMAGED)
 
 
@@ -317,7 +327,7 @@ def _seeds(variable: Any) -> tuple[int, ...]:
     return tuple(sorted(variable[...].ravel().tolist())) if known else ()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """An attribute as HDF5 gives it: text, or a number that is one or an array of one."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
@@ -342,12 +352,14 @@ class _Today:
 
     Attributes:
         root: project folder.
+        results: its results folder.
         found: all stage files, by their paths below the results folder.
         code: hash by script.
         lock: hash of the lock file.
     """
 
     root: Path
+    results: Path
     found: Mapping[str, _File]
     code: Mapping[str, str]
     lock: str
@@ -357,7 +369,7 @@ class _Today:
         if plan is None:
             return [FOREIGN], []
         if file.problem:
-            return [file.problem], []
+            return [file.problem], [file.note] if file.note else []
         told = file.attributes
         written_as = str(told.get("written_as"))
         if not f"/{written_as}".endswith(f"/{name}"):
@@ -383,15 +395,15 @@ class _Today:
             folder: results folder in which it was written, with the slash behind it.
             plan: what it would be made from.
         """
-        stages = {path.removeprefix(folder): told[path] for path in told if path.endswith(".nc")}
-        given = {path: told[path] for path in told if not path.endswith(".nc")}
-        differ = [path for path in plan.inputs if not self._same(path, stages.get(path))]
-        differ += [path for path in plan.given if given.get(path) != _hash_of(self.root / path)]
-        extra = [*(path for path in stages if path not in plan.inputs), *(set(given) - set(plan.given))]
-        return differ or extra
+        known = {*plan.given, *(folder + path for path in plan.inputs)}
+        differ = [path for path in plan.inputs if not self._same(path, told.get(folder + path))]
+        differ += [path for path in plan.given if told.get(path) != _hash_of(self.root / path)]
+        return differ or [path.removeprefix(folder) for path in told if path not in known]
 
     def _same(self, path: str, content: str | None) -> bool:
-        """Whether a stage file holds this content; of a damaged one nobody knows, and it is named itself."""
+        """Whether an input holds this content; of a damaged stage file nobody knows: it is named itself."""
+        if not path.endswith(".nc"):
+            return content == _hash_of(self.results / path)
         file = self.found.get(path)
         if file is None or content is None:
             return False

@@ -1,6 +1,6 @@
 """One stage of one case, from files to file: what all stages after the microstructure have in common."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from faultline.provenance import OK, attributes, stage_result
 Solve = Callable[[Particle, Mapping[str, xr.Dataset], StageSettings], xr.Dataset]
 
 
-def run_stage(solve: Solve, inputs: Mapping[str, str], output: str, params: Any) -> None:
+def run_stage(
+    solve: Solve, inputs: Mapping[str, str], output: str, params: Any, others: Sequence[str] = ()
+) -> None:
     """Read the files of earlier stages, solve, and write this stage's file, also if no solution was found.
 
     Args:
@@ -24,6 +26,7 @@ def run_stage(solve: Solve, inputs: Mapping[str, str], output: str, params: Any)
         inputs: path by stage, empty where the case has no use for it; `microstructure` is always among them.
         output: path to write.
         params: `config` (the stage's slice), `code` (hash) and `seed`.
+        others: files besides stage files that `solve` takes something from.
     """
     given = {stage: path for stage, path in inputs.items() if path}
     datasets = read_stages(given)
@@ -35,4 +38,5 @@ def run_stage(solve: Solve, inputs: Mapping[str, str], output: str, params: Any)
         datasets,
         ugrid(particle) if particle else None,
     )
-    write_dataset(result, Path(output), attributes(params.config, given.values(), params.code, params.seed))
+    made_from = [*given.values(), *others]
+    write_dataset(result, Path(output), attributes(params.config, made_from, params.code, params.seed))

@@ -10,9 +10,11 @@ INPUTS = ("microstructure", "defects", "exposure", "condensed", "state")
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    retained = retained_share_from(input.statistics) if input.statistics else None
+    statistics = [input.statistics] if input.statistics else []
+    retained = retained_share_from(statistics[0]) if statistics else None
     inputs = {name: input[name] for name in INPUTS}
-    run_block(inputs, {name: output[name] for name in ("life", "state")}, params, retained_share=retained)
+    outputs = {name: output[name] for name in ("life", "state")}
+    run_block(inputs, outputs, params, statistics, retained_share=retained)
 
 
 if __name__ == "__main__":
