@@ -4,8 +4,9 @@
 # make report     Snakemake's own report.html           make bench       the engines against peers, 8 min
 # make retry-failed  computes the failed stages again       make unlock      after a killed run, if it asks for it
 # make envs       writes envs/ again from uv.lock           make clean-env   removes the environment, not the results
+# make bench-gpu  one GPU (CuPy) against the processor, by size; says so where there is none
 # make peers      installs atomman and PARDISO, which verification and benchmarks compare with where they are (C compiler)
-# make test-slurm  the tiny study on a Slurm of one node, 7 min: root on Linux, packages slurm-wlm and munge
+# make test-slurm  small studies on a Slurm of two nodes, 4 min: root on Linux, packages slurm-wlm and munge
 #
 # Another study:  make reproduce STUDY=config/my-study.yaml        More to Snakemake:  make reproduce ARGS="-n"
 
@@ -25,7 +26,7 @@ endif
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: reproduce quick test test-slurm lint verify bench peers report vtu retry-failed unlock envs setup clean-env
+.PHONY: reproduce quick test test-slurm lint verify bench bench-gpu peers report vtu retry-failed unlock envs setup clean-env
 
 reproduce: $(READY)
 	@$(SNAKEMAKE)
@@ -38,7 +39,7 @@ test: $(READY)
 
 test-slurm:
 	@PYTHON="$(PYTHON)" tools/setup.sh --group slurm
-	@$(BIN)/pytest tests/slurm/on_slurm.py
+	@tools/slurm.sh with $(BIN)/pytest -n 4 tests/slurm/on_slurm.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -52,6 +53,9 @@ verify: $(READY)
 
 bench: $(READY)
 	@$(SNAKEMAKE) -- bench
+
+bench-gpu: $(READY)
+	@$(BIN)/python -m faultline.benchmarks.gpu $(RESULTS)/benchmarks/gpu.csv
 
 report: reproduce
 	@$(SNAKEMAKE) --report $(RESULTS)/study/report.html

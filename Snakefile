@@ -36,6 +36,7 @@ include: "workflow/rules/sensitivity.smk"
 localrules:
     all,
     reports,
+    archive,
     gate,
     vtu,
     manifest,
@@ -75,6 +76,9 @@ rule all:
         rules.claims.input,
         rules.gate.output,
         rules.verify.input if STUDY.settings.verify else [],
+
+
+include: "workflow/rules/archive.smk"
 
 
 rule reports:

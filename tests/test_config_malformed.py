@@ -93,6 +93,12 @@ MALFORMED = {
     "case leaves the folder": ({STUDY: "cases: [../config]\n"}, STUDY, "cases[0]", "there is no '../config'"),
     "the same case twice": ({STUDY: "cases: [base, base]\n"}, STUDY, "cases", "comes up twice"),
     "results outside": (study("results: ../elsewhere\n"), STUDY, "results", "leaves the project folder"),
+    "unknown colormap": (
+        study("plots: {colormap: viridus}\n"),
+        STUDY,
+        "plots.colormap",
+        "no colormap 'viridus'",
+    ),
     "unknown override": (
         study("overrides: {microstructure: {grain: 2}}\n"),
         STUDY,
@@ -350,7 +356,7 @@ MALFORMED = {
         "voltage_V",
         "must fall with site fraction",
     ),
-    "table is not text": ({OCV_CSV: "\0\1\2"}, OCV_CSV, "needs the columns", ""),
+    "table is not text": ({OCV_CSV: "\0\1\2\n"}, OCV_CSV, "needs the columns", ""),
     "start outside the table": (
         {OCV_CSV: OCV.replace("0.7,2.5", "0.6,2.5")},
         MATERIAL,

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from numpy.testing import assert_array_equal
 
-from conftest import Project
+from conftest import TINY, Project
 from faultline.dataset import read_dataset
 from small_life import small_study
 
@@ -176,11 +176,15 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_alive(
         while not locked(project, 0.0):
             assert first.poll() is None and time.monotonic() - begin < LONGEST_S
             time.sleep(0.01)
-        second = project.snakemake("--cores", "1", "--", TARGET, study=STUDY)
-        assert first.poll() is None
-        assert second.code == 1
-        assert "cannot be locked" in second.text
-        assert locked(project, 0.0)
+        other = "results/tiny/p2-nnm/defects.nc"  # of another study: no file in common
+        for target, study in ((TARGET, STUDY), (other, TINY)):
+            second = project.snakemake("--cores", "1", "--", target, study=study)
+            assert first.poll() is None
+            assert second.code == 1
+            assert f"A run is going on in {project.root}:\n  process {first.pid} on " in second.text
+            assert "Traceback" not in second.text
+            assert locked(project, 0.0)
+        assert project.snakemake("-n", "--", other, study=TINY).code == 0
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Slurm of one node on this machine, to try the profile for clusters with: tools/slurm.sh up, status or down.
+# A Slurm of two nodes on this machine, to try the profile for clusters with: tools/slurm.sh up, status or down.
 # It is Debian's Slurm, listens on the loopback interface only and keeps everything in one folder, .slurm/ in the
 # project or $SLURM_STATE. The one thing outside is a link, /etc/slurm/slurm.conf, which `down` takes away again:
 # Snakemake's jobs do not inherit SLURM_CONF. Needs root, as the daemon of a node starts jobs for others.
@@ -8,6 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 state=$(realpath -m "${SLURM_STATE:-$root/.slurm}")
 conf=$state/slurm.conf
 link=/etc/slurm/slurm.conf
+nodes="n1 n2" # n1 is partition main, n2 partition spare
 packages="slurm-wlm munge"
 export SLURM_CONF=$conf PATH=$PATH:/usr/sbin
 
@@ -17,19 +18,24 @@ stop() {
 }
 
 usage() {
-    stop "Usage: tools/slurm.sh up [--install] | down | status
-  up         starts munged, slurmctld and slurmd, and waits until the node takes jobs
+    stop "Usage: tools/slurm.sh up [--install] | down | status | with COMMAND ... | able
+  up         starts munged, slurmctld and a slurmd for each node, and waits until the nodes take jobs
   --install  gets the packages first where they are missing ($packages)
-  down       cancels all jobs, stops the three and removes $state
-  status     says what runs; exit code 3 if nothing does"
+  down       cancels all jobs, stops all of them and removes $state
+  status     says what runs; exit code 3 if nothing does
+  with       up --install, a command, down; exit code of the command, or 1 if something was left behind
+  able       says why \`with\` cannot work here, exit code 1; nothing if it can"
 }
+
+# Names of the daemons, as their files of process numbers have them.
+daemons() { printf 'slurmd-%s ' $nodes && echo slurmctld munged; }
 
 # Process of a daemon; nothing where it does not run. A number left behind may be another's by now, so look at it.
 process_of() {
     local file=$state/run/$1.pid pid
     [ -s "$file" ] || return 0
     pid=$(<"$file")
-    if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "^\S*$1 .*$state/"; then echo "$pid"; fi
+    if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "^\S*${1%%-*} .*$state/"; then echo "$pid"; fi
 }
 
 # Processes of this cluster that watch over a job each.
@@ -41,7 +47,8 @@ steps() {
 }
 
 is_up() {
-    [ -n "$(process_of munged)" ] && [ -n "$(process_of slurmctld)" ] && [ -n "$(process_of slurmd)" ]
+    local daemon
+    for daemon in $(daemons); do [ -n "$(process_of "$daemon")" ] || return 1; done
 }
 
 # wait_for SECONDS COMMAND...: whether the command succeeds within that time.
@@ -54,15 +61,20 @@ wait_for() {
     done
 }
 
-is_idle() { [[ $(sinfo -h -n n1 -o %t 2>/dev/null) =~ ^(idle|mix|alloc)$ ]]; }
+is_idle() { [ "$(sinfo -h -N -t idle,mix,alloc -o %N 2>/dev/null | sort | xargs)" = "$nodes" ]; }
 has_no_jobs() { [ -z "$(squeue -h 2>/dev/null)" ]; }
 is_gone() { ! grep -qs '^State:\s*[^ZX]' "/proc/$1/status"; } # one that ended waits for its parent as a zombie
 
-check_packages() {
-    local missing="" program
+missing_programs() {
+    local program
     for program in munged slurmctld slurmd squeue; do
-        command -v "$program" >/dev/null || missing+=" $program"
+        command -v "$program" >/dev/null || printf ' %s' "$program"
     done
+}
+
+check_packages() {
+    local missing
+    missing=$(missing_programs)
     [ -n "$missing" ] || return 0
     local line="apt-get update && apt-get install -y --no-install-recommends $packages"
     if [ "${1:-}" != --install ]; then
@@ -85,7 +97,7 @@ Use that one: snakemake --profile profiles/slurm"
   SLURM_STATE=$(dirname "$other") tools/slurm.sh down"
 }
 
-# First port of 102 free ones: controller, node, and 100 for steps.
+# First port of 103 free ones: controller, two nodes, and 100 for steps.
 free_ports() {
     python3 - <<'P'
 import random, socket, sys
@@ -100,10 +112,10 @@ def free(port):
 
 for _ in range(50):
     first = random.randrange(20000, 32000)
-    if all(free(port) for port in range(first, first + 102)):
+    if all(free(port) for port in range(first, first + 103)):
         print(first)
         sys.exit()
-sys.exit("no 102 free ports in a row between 20000 and 32000")
+sys.exit("no 103 free ports in a row between 20000 and 32000")
 P
 }
 
@@ -111,7 +123,7 @@ write_configuration() {
     local port cpus memory
     port=$(free_ports)
     cpus=$(nproc)
-    ((cpus >= 2)) || cpus=2 # a group of the profile asks for two
+    ((cpus >= 8)) || cpus=8 # what tests start at a time, though it may be more than there are
     memory=$(awk '/^MemTotal/ {print int($2 / 1024 * 0.8)}' /proc/meminfo)
     # No cgroups, which containers do not lend: jobs are process groups, and a look once a second ends those that
     # hold more memory than they asked for. Jobs that ended stay visible for MinJobAge seconds, as there is no
@@ -126,14 +138,13 @@ AuthInfo=socket=$state/run/munge.socket
 CredType=cred/munge
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmctldPort=$port
-SlurmdPort=$((port + 1))
-SrunPortRange=$((port + 2))-$((port + 101))
+SrunPortRange=$((port + 3))-$((port + 102))
 StateSaveLocation=$state/controller
-SlurmdSpoolDir=$state/node
+SlurmdSpoolDir=$state/node/%n
 SlurmctldPidFile=$state/run/slurmctld.pid
-SlurmdPidFile=$state/run/slurmd.pid
+SlurmdPidFile=$state/run/slurmd-%n.pid
 SlurmctldLogFile=$state/log/slurmctld.log
-SlurmdLogFile=$state/log/slurmd.log
+SlurmdLogFile=$state/log/slurmd-%n.log
 MailProg=/bin/true
 MpiDefault=none
 ProctrackType=proctrack/pgid
@@ -143,7 +154,7 @@ SchedulerParameters=bf_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=500
-MinJobAge=300
+MinJobAge=3600
 JobRequeue=0
 ReturnToService=2
 KillWait=2
@@ -153,8 +164,11 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 JobCompType=jobcomp/none
-NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory
+NodeName=DEFAULT CPUs=$cpus RealMemory=$memory
+NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((port + 1))
+NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((port + 2))
 PartitionName=main Nodes=n1 Default=YES MaxTime=INFINITE State=UP
+PartitionName=spare Nodes=n2 MaxTime=INFINITE State=UP
 C
 }
 
@@ -165,7 +179,8 @@ start_daemons() {
         --pid-file "$state/run/munged.pid" --seed-file "$state/run/munged.seed" \
         --log-file "$state/log/munged.log"
     slurmctld -c -f "$conf"
-    slurmd -f "$conf" -N n1
+    local node
+    for node in $nodes; do slurmd -f "$conf" -N "$node"; done
 }
 
 up() {
@@ -181,7 +196,7 @@ up() {
     check_link
     if [ -e "$conf" ]; then down >/dev/null; fi # what a crash left
     [ -z "$(ls -A "$state" 2>/dev/null)" ] || stop "$state holds other files; name an empty folder in SLURM_STATE."
-    mkdir -p "$state"/{run,log,controller,node}
+    mkdir -p "$state"/{run,log,controller,node/{n1,n2}}
     write_configuration
     mkdir -p "$(dirname "$link")"
     ln -sfn "$conf" "$link"
@@ -190,18 +205,18 @@ up() {
         stop_daemons
         stop "Slurm did not start; its last words are above, all of them in $state/log."
     fi
-    echo "up: one node, partition main, state in $state"
+    echo "up: node n1 in partition main, n2 in partition spare, state in $state"
 }
 
 # Unlinks, ends the jobs in good order, then the daemons; each is killed if it does not go.
 stop_daemons() {
     local daemon pid child
-    if [ -n "$(process_of slurmctld)" ] && [ -n "$(process_of slurmd)" ]; then
+    if is_up; then
         # Pending ones first, or they would start as others end.
         squeue -h -o %A | sort -un | xargs -r scancel 2>/dev/null || true
         wait_for 15 has_no_jobs || echo "some jobs did not end in time" >&2
     fi
-    for daemon in slurmd slurmctld munged; do
+    for daemon in $(daemons); do
         pid=$(process_of "$daemon")
         [ -n "$pid" ] || continue
         kill "$pid"
@@ -224,6 +239,26 @@ down() {
     echo "down"
 }
 
+# What keeps the tests from running here, if anything does.
+able() {
+    [ "$(uname -s)" = Linux ] || stop "not on Linux"
+    [ "$(id -u)" = 0 ] || stop "not as root, which the daemon of a node needs"
+    if [ -n "$(missing_programs)" ]; then
+        command -v apt-get >/dev/null || stop "without$(missing_programs), and there is no apt-get to install $packages with"
+        { apt-get update && apt-get install -s --no-install-recommends $packages; } >/dev/null 2>&1 ||
+            stop "without$(missing_programs), and apt-get cannot install $packages"
+    fi
+}
+
+with() {
+    local code=0
+    up --install
+    "$@" || code=$?
+    down
+    if [ -n "$(steps)" ] || [ "$(readlink "$link")" = "$conf" ]; then stop "Something of the cluster was left behind."; fi
+    exit "$code"
+}
+
 status() {
     is_up || {
         echo "not up: $state"
@@ -237,5 +272,7 @@ case "${1:-}" in
 up) up "${2:-}" ;;
 down) down ;;
 status) status ;;
+able) able ;;
+with) shift && with "$@" ;;
 *) usage ;;
 esac

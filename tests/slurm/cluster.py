@@ -1,4 +1,4 @@
-"""A Slurm of one node for tests, and runs of Snakemake on it that go on while a test looks at them."""
+"""Runs of Snakemake on a Slurm of two nodes, which go on while a test looks at them."""
 
 import os
 import re
@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import ROOT, TINY, Project
 
 TOOL = ROOT / "tools/slurm.sh"
-LONGEST_S = 300.0
+LONGEST_S = 900.0
+ENDED = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL"}
 # What makes waiting shorter than a real cluster could bear; all else is as the profile says.
 HASTE = ("--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1")
 
@@ -44,25 +44,16 @@ class Job:
     minutes: int
 
 
-def jobs(comment: str, after: int = 0) -> list[Job]:
-    """Jobs since one of them whose comment, `rule_RULE_wildcards_CASE` or `group_...`, begins like this."""
-    rows = command("squeue", "-h", "-t", "all", "-o", "%i|%T|%k|%C|%m|%l").splitlines()
+def jobs_of(project: Project, after: int = 0) -> list[Job]:
+    """Jobs that runs in this folder have submitted since one of them, first to last."""
+    rows = command("squeue", "-h", "-t", "all", "-o", "%i|%T|%k|%C|%m|%l|%Z").splitlines()
     found = []
     for row in rows:
-        number, state, said, cpus, memory, limit = row.split("|")
+        number, state, said, cpus, memory, limit, place = row.split("|")
         minutes = int(limit.split(":")[-2]) + 60 * sum(map(int, limit.split(":")[:-2]))
-        if said.startswith(comment) and int(number) > after:
+        if Path(place).resolve() == project.root.resolve() and int(number) > after:
             found.append(Job(int(number), state, said, int(cpus), int(memory.rstrip("M")), minutes))
     return sorted(found, key=lambda job: job.id)
-
-
-def last_job() -> int:
-    return max((job.id for job in jobs("")), default=0)
-
-
-def states(comment: str, after: int) -> list[str]:
-    """States of the attempts at a job, first to last."""
-    return [job.state for job in jobs(comment, after)]
 
 
 @dataclass(frozen=True)
@@ -70,6 +61,7 @@ class Started:
     """Snakemake on its way, all it says in a file, and the last job of Slurm before it."""
 
     process: subprocess.Popen[str]
+    project: Project
     said: Path
     before: int
 
@@ -77,23 +69,39 @@ class Started:
     def text(self) -> str:
         return self.said.read_text()
 
+    def jobs(self, comment: str = "") -> list[Job]:
+        """Its jobs whose comment, `rule_RULE_wildcards_CASE` or `group_...`, begins like this."""
+        return [job for job in jobs_of(self.project, self.before) if job.comment.startswith(comment)]
+
+    def states(self, comment: str = "") -> list[str]:
+        """States of the attempts at a job, first to last."""
+        return [job.state for job in self.jobs(comment)]
+
     def ended(self) -> int:
         """Exit code, once there is one."""
         return self.process.wait(LONGEST_S)
 
+    def kill(self) -> None:
+        """Snakemake alone: Slurm knows nothing of its end."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
-        """What a failed test leaves behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        """What a failed test leaves behind: Snakemake, and its jobs."""
+        self.kill()
+        for job in self.jobs():
+            if job.state not in ENDED:
+                command("scancel", str(job.id))
+        wait_until(lambda: set(self.states()) <= ENDED, "jobs end")
 
 
-def on_slurm(project: Project, home: Path, *arguments: str) -> Started:
-    """Start Snakemake with the profile for Slurm, on the tiny study."""
+def on_slurm(project: Project, home: Path, *arguments: str, study: str = TINY) -> Started:
+    """Start Snakemake with the profile for Slurm."""
     kept = {name: value for name, value in os.environ.items() if not re.match("PYTHONPATH|SNAKEMAKE_", name)}
     home.mkdir(exist_ok=True)
-    said, before = home / f"said-{time.monotonic_ns()}.txt", last_job()
-    words = ["snakemake", "--configfile", TINY, "--profile", "profiles/slurm", *HASTE, *arguments]
+    before = max((job.id for job in jobs_of(project)), default=0)
+    said = home / f"said-{time.monotonic_ns()}.txt"
+    words = ["snakemake", "--configfile", study, "--profile", "profiles/slurm", *HASTE, *arguments]
     process = subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=project.root,
@@ -103,13 +111,4 @@ def on_slurm(project: Project, home: Path, *arguments: str) -> Started:
         text=True,
         start_new_session=True,
     )
-    return Started(process, said, before)
-
-
-def processes(word: str) -> list[str]:
-    """Command lines of living processes that hold a word; those that only wait to be buried have none."""
-    lines = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # ended just now
-            lines.append(file.read_text(errors="replace").replace("\0", " "))
-    return [line for line in lines if word in line]
+    return Started(process, project, said, before)

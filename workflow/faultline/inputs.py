@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from faultline.dataset import TOPOLOGY, read_dataset
+from faultline.dataset import LOCATIONS, TOPOLOGY, read_dataset
 from faultline.errors import AGAIN, UserError
+from faultline.provenance import OK
+
+MAY_LACK = frozenset(["wet_time", "layers_wet_time"])  # where NaN says something: a face that stayed dry
 
 
 def read_stages(paths: Mapping[str, str | Path]) -> dict[str, xr.Dataset]:
@@ -20,15 +23,31 @@ def read_stages(paths: Mapping[str, str | Path]) -> dict[str, xr.Dataset]:
     itself is an error.
 
     Raises:
-        UserError: a file cannot be read, lies on another particle, was made from other content than its input
-            now has, or is a copy of another case's.
+        UserError: a file cannot be read, holds NaN in the place of a number, lies on another particle, was
+            made from other content than its input now has, or is a copy of another case's.
     """
     files = {stage: Path(path) for stage, path in paths.items()}
     datasets = {stage: read_dataset(path) for stage, path in files.items()}
+    _hold_numbers(files, datasets)
     _on_one_particle(files, datasets)
     _made_from_each_other(files, datasets)
     _written_together(files, datasets)
     return datasets
+
+
+def _hold_numbers(files: Mapping[str, Path], datasets: Mapping[str, xr.Dataset]) -> None:
+    """See that fields on the mesh hold numbers; series may lack some, such as those of absent interfaces."""
+    for stage, ds in datasets.items():
+        if ds.attrs["status"] != OK:
+            continue  # it says so itself
+        for name, variable in ds.variables.items():
+            is_field = variable.dtype.kind == "f" and not LOCATIONS.keys().isdisjoint(variable.dims)
+            lacking = np.count_nonzero(np.isnan(variable.values)) if is_field else 0
+            if lacking and name not in MAY_LACK:
+                raise UserError(
+                    f"{files[stage]}: {name}: holds no number (NaN) in {lacking} of {variable.size} places; "
+                    f"{AGAIN}. If it comes back, the stage that writes the file is at fault"
+                )
 
 
 def _on_one_particle(files: Mapping[str, Path], datasets: Mapping[str, xr.Dataset]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from faultline.errors import UserError
+from faultline.running import end_with_run, work
 
 INTERVAL_S = 5.0
 
@@ -19,9 +20,11 @@ def run_script(main: Callable[[Any, Any, Any], None], job: Any) -> None:
 
     `main(input, output, params)` does the work; `job` has `input`, `output`, `params`, `rule` and `log` (a
     list of one path). Messages, prints (those of compiled code too) and tracebacks go to the log. If `main`
-    fails, one line goes to the terminal and the process ends with exit code 1.
+    fails, one line goes to the terminal and the process ends with exit code 1. It ends at once where the run
+    that started it is killed.
     """
-    with log_to(Path(job.log[0])) as terminal:
+    end_with_run()
+    with work(Path(".snakemake")) or contextlib.nullcontext(), log_to(Path(job.log[0])) as terminal:
         try:
             main(job.input, job.output, job.params)
         except UserError as error:
@@ -38,11 +41,10 @@ def run_script(main: Callable[[Any, Any, Any], None], job: Any) -> None:
 @contextlib.contextmanager
 def log_to(path: Path) -> Iterator[Any]:
     """Send logging, stdout and stderr of this process to the file `path`; yields the terminal as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(stream) for stream in (1, 2)]
-    with path.open("w", encoding="utf-8") as file, os.fdopen(os.dup(2), "w") as terminal:
+    with _opened(path) as file, os.fdopen(os.dup(2), "w") as terminal:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
         handler = logging.StreamHandler(file)
@@ -58,11 +60,29 @@ def log_to(path: Path) -> Iterator[Any]:
             logging.captureWarnings(False)
             root.removeHandler(handler)
             ours.setLevel(level)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for written in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):  # as in `_opened`
+                    written.flush()
             for stream, original in zip((1, 2), saved, strict=True):
                 os.dup2(original, stream)
                 os.close(original)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The log, open; that a disk is full must not hide what the terminal was told of it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        remedy = "see that its folder can be written, and run the same command again"
+        print(f"\n{path}: cannot be written ({error.strerror}); {remedy}\n", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 class Progress:
@@ -73,9 +93,13 @@ class Progress:
         self._interval = interval
         self._next = time.monotonic()
 
+    @property
+    def due(self) -> bool:
+        """Whether the last line is old enough; saves working out what would not be said."""
+        return time.monotonic() >= self._next
+
     def __call__(self, message: str, *values: object) -> None:
         """Log `message` with `values` if the last line is at least `interval` seconds old."""
-        now = time.monotonic()
-        if now >= self._next:
+        if self.due:
             self._logger.info(message, *values)
-            self._next = now + self._interval
+            self._next = time.monotonic() + self._interval

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from snakemake.persistence import PersistenceBase
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 ROOT = Path(workflow.basedir)
@@ -33,8 +34,9 @@ from faultline.config.sources import life_settings, material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
 from faultline.textfiles import read_json
-from faultline.running import hold
+from faultline.running import announce, guard, take, work
 from faultline.scheduling import look_once_a_second
+from faultline.slurm import refuse_leftovers
 
 STAGES = [
     "microstructure",
@@ -53,6 +55,12 @@ REPORTED = [stage for stage in STAGES if stage not in UNREPORTED]
 DEFAULT_STUDY = ROOT / "config" / "config.yaml"
 
 
+def stop(error):
+    """End the run with a plain message."""
+    print(f"\n{error}\n", file=sys.stderr)
+    sys.exit(1)
+
+
 def read_study():
     """The study named by --configfile, else the default one; ends the run with a plain message if it is wrong.
 
@@ -63,25 +71,47 @@ def read_study():
     try:
         if len(files) > 1:
             raise UserError(f"--configfile: one study at a time, not {len(files)}")
-        if workflow.config_settings.config:
-            keys = ", ".join(workflow.config_settings.config)
+        if unknown := set(workflow.config_settings.config or ()) - {"backend"}:
+            keys = ", ".join(sorted(unknown))
             raise UserError(
                 f"--config {keys}: a study is a file. Copy {DEFAULT_STUDY.relative_to(ROOT)}, change the copy "
                 "and give it with --configfile"
             )
         return load_study(Path(files[0]) if files else DEFAULT_STUDY, ROOT)
     except UserError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        sys.exit(1)
+        stop(error)
 
 
 STUDY = read_study()
+# For the scripts, as PYTHONPATH above. No parameter: results agree to the tolerance of the solvers, so that another
+# backend shall run nothing again. A profile may choose it too (profiles/gpu).
+os.environ["FAULTLINE_BACKEND"] = (workflow.config_settings.config or {}).get(
+    "backend", STUDY.settings.backend
+)
 CASES = {case.id: case for case in STUDY.cases}
 RESULTS = STUDY.results.as_posix()
-# Kept until this process ends: the sign that the run is alive.
-HELD = hold(
-    Path(".snakemake").absolute(), Path(RESULTS).absolute(), workflow.is_main_process
-)
+
+
+def take_folder():
+    """Be the only run in the working folder; ends this one with a plain message where another is alive."""
+
+    def look_for_jobs():
+        executor = getattr(workflow.executor_plugin, "name", "")
+        refuse_leftovers(Path.cwd(), submits="slurm" in executor)
+
+    try:
+        return take(
+            Path(".snakemake").absolute(), Path(RESULTS).absolute(), look_for_jobs
+        )
+    except UserError as error:
+        stop(error)
+
+
+announce()
+if workflow.is_main_process:
+    guard(PersistenceBase, take_folder)
+else:  # a job on a cluster; the file is open as long as this process lives
+    HELD = work(Path(".snakemake").absolute())
 look_once_a_second(JobScheduler)
 LOGS, BENCHMARKS = f"{RESULTS}/logs", f"{RESULTS}/benchmarks"
 SLICES = {

@@ -5,11 +5,12 @@ from typing import Any
 
 from faultline.benchmarks import run_benchmarks, table
 from faultline.progress import run_script
+from faultline.textfiles import write_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
     benchmarks = import_module(f"faultline.benchmarks.{params.group}").BENCHMARKS
-    table(run_benchmarks(benchmarks)).to_csv(output[0], index=False)
+    write_table(table(run_benchmarks(benchmarks)), output[0])
 
 
 if __name__ == "__main__":

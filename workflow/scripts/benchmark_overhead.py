@@ -6,10 +6,11 @@ from typing import Any
 from faultline.benchmarks import table
 from faultline.benchmarks.overhead import overhead
 from faultline.progress import run_script
+from faultline.textfiles import write_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
-    table([overhead(Path(params.results), Path(params.logs))]).to_csv(output[0], index=False)
+    write_table(table([overhead(Path(params.results), Path(params.logs))]), output[0])
 
 
 if __name__ == "__main__":

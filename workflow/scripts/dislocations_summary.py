@@ -9,15 +9,15 @@ from faultline.dataset import read_dataset
 from faultline.dislocations.summary import status_of, summary
 from faultline.progress import run_script
 from faultline.statistics import write_statistics
-from faultline.textfiles import write_json
+from faultline.textfiles import write_json, write_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
     files = {name: read_dataset(path) for name, path in zip(params.scenarios, input, strict=True)}
     rows, statistics = summary(files, params.constants)
-    pd.DataFrame(rows).to_csv(output.statements, index=False)
+    write_table(pd.DataFrame(rows), output.statements)
     write_statistics(statistics, Path(output.statistics))
-    pd.DataFrame(params.parameters).to_csv(output.parameters, index=False)
+    write_table(pd.DataFrame(params.parameters), output.parameters)
     write_json(status_of(files), Path(output.status))
 
 

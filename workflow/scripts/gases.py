@@ -12,6 +12,7 @@ from faultline.materials import material_from_settings
 from faultline.progress import run_script
 from faultline.provenance import attributes
 from faultline.statistics import write_statistics
+from faultline.textfiles import write_table
 
 CANONICAL = {"canonical": True}
 
@@ -35,7 +36,7 @@ def main(input: Any, output: Any, params: Any) -> None:
     )
     found = gas_dataset(courses, hours)
     write_dataset(found, Path(output.fields), attributes(params.config, input, params.code, 0))
-    gas_table(found).to_csv(output.table, index=False)
+    write_table(gas_table(found), output.table)
     write_statistics(gas_statistics(found), Path(output.statistics))
 
 

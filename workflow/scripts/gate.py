@@ -7,7 +7,7 @@ from faultline.errors import AGAIN, UserError
 from faultline.progress import run_script
 from faultline.provenance import OK
 from faultline.statistics import Statistic, read_statistics
-from faultline.textfiles import read_json
+from faultline.textfiles import read_json, write_text
 
 
 def main(input: Any, output: Any, params: Any) -> None:
@@ -26,7 +26,7 @@ def main(input: Any, output: Any, params: Any) -> None:
         lines = [f"  {name}: {message}" for name, message in failed.items()]
         raise UserError("\n".join([f"{len(failed)} of {total} cases failed:", *lines]))
     remarks = [f"  {name}: {_words(runs)}" for name, runs in studies.items() if runs.value > 0]
-    Path(output[0]).write_text("\n".join([f"{total} cases, none failed", *remarks, ""]))
+    write_text("\n".join([f"{total} cases, none failed", *remarks, ""]), output[0])
 
 
 def _status(path: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from faultline.observables.ranking import joined, ranking_statistics, ranking_ta
 from faultline.progress import run_script
 from faultline.provenance import attributes
 from faultline.statistics import write_statistics
+from faultline.textfiles import write_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
@@ -15,7 +16,7 @@ def main(input: Any, output: Any, params: Any) -> None:
     seed = int(runs["seed"].values[0])
     write_dataset(runs, Path(output.runs), attributes(params.config, input, params.code, seed))
     write_statistics(ranking_statistics(runs), Path(output.statistics))
-    ranking_table(runs).to_csv(output.table, index=False)
+    write_table(ranking_table(runs), output.table)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from faultline.progress import run_script
+from faultline.textfiles import write_text
 
 JUPYTER_FOLDERS = (
     "JUPYTER_CONFIG_DIR",
@@ -22,7 +23,7 @@ def main(input: Any, output: Any, params: Any) -> None:
         os.environ |= dict.fromkeys(JUPYTER_FOLDERS, scratch)
         given = {name: str(getattr(input, name)) for name in params.given}
         execute(Path(input.notebook), Path(output.notebook), given)
-    Path(output.html).write_text(as_page(Path(output.notebook)), encoding="utf-8")
+    write_text(as_page(Path(output.notebook)), output.html)
 
 
 def execute(notebook: Path, result: Path, parameters: dict[str, Any]) -> None:
@@ -36,10 +37,13 @@ def execute(notebook: Path, result: Path, parameters: dict[str, Any]) -> None:
     unfinished.replace(result)
 
 
-# The reports hold no formulas, diagrams or widgets, so that a page needs nothing from the network. Text
-# keeps a readable width, and a wide table scrolls in its place.
+# The reports hold no formulas, diagrams or widgets, so that a page needs nothing from the network and no script;
+# one that came in with the title or comment of a study is not run. Text keeps a readable width, and a wide
+# table scrolls in its place.
 PAGE = """{%- extends 'lab/index.html.j2' -%}
-{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js -%}
+<meta http-equiv="Content-Security-Policy" content="script-src 'none'; object-src 'none'; frame-src 'none'">
+{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}

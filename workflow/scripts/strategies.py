@@ -7,13 +7,14 @@ from faultline.dataset import read_dataset
 from faultline.observables.strategies import Entry, strategy_statistics, strategy_table
 from faultline.progress import run_script
 from faultline.statistics import write_statistics
+from faultline.textfiles import write_table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
     entries = {name: Entry(**entry) for name, entry in params.entries.items()}
     runs = {name: read_dataset(path) for name, path in zip(entries, input, strict=True)}
     write_statistics(strategy_statistics(runs, entries), Path(output.statistics))
-    strategy_table(runs, entries).to_csv(output.table, index=False)
+    write_table(strategy_table(runs, entries), output.table)
 
 
 if __name__ == "__main__":

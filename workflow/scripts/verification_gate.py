@@ -1,11 +1,10 @@
 """Judge the verification table: passes if every row does, else names those that fail."""
 
-from pathlib import Path
 from typing import Any
 
 from faultline.errors import UserError
 from faultline.progress import run_script
-from faultline.textfiles import read_table
+from faultline.textfiles import read_table, write_text
 
 
 def main(input: Any, output: Any, params: Any) -> None:
@@ -17,7 +16,7 @@ def main(input: Any, output: Any, params: Any) -> None:
             for row in failing.itertuples()
         ]
         raise UserError("\n".join([f"{len(failing)} of {len(rows)} rows fail in {input[0]}:", *lines]))
-    Path(output[0]).write_text(f"{len(rows)} rows, all pass\n")
+    write_text(f"{len(rows)} rows, all pass\n", output[0])
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from importlib import import_module
 from typing import Any
 
 from faultline.progress import run_script
+from faultline.textfiles import write_table
 from faultline.verification import run_problems, table
 
 
 def main(input: Any, output: Any, params: Any) -> None:
     problems = import_module(f"faultline.verification.{params.group}").PROBLEMS
-    table(run_problems(problems)).to_csv(output[0], index=False)
+    write_table(table(run_problems(problems)), output[0])
 
 
 if __name__ == "__main__":

@@ -537,13 +537,13 @@ class AgingSettings(Settings):
     )
     renewal: q.LengthOrNone = _default(
         "40 nm",
-        "Layer to which oxide at 25 degC and the reference voltage passivates where strain tears the old one; "
-        "0 for layers that stretch (calibrated: six published retentions come out least wrong; 10 to 160 nm).",
+        "Layer to which oxide at 25 degC and the reference voltage passivates where strain tears it; "
+        "0: layers that stretch (calibrated: six published retentions come out least wrong; 10 to 160 nm).",
     )
     tear_depth: q.Length = _default(
         "20 nm",
-        "Layer over which the share of its tears that reach the oxide falls to 1/e (calibrated with `renewal`; "
-        "5 to 50 nm).",
+        "Layer over which the share of its tears that reach the oxide falls to 1/e (calibrated with "
+        "`renewal`; 5 to 50 nm).",
     )
     third_dimension: q.Fraction = _default(
         "30 %",
@@ -1224,6 +1224,16 @@ class PlotSettings(Settings):
     )
     dpi: int = Field(default=120, ge=30, le=1200, description="Resolution of figures.")
 
+    @field_validator("colormap", "diverging_colormap")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in ("viridis", "RdBu_r"):
+            from matplotlib import colormaps  # takes a while, and few ask for other colours
+
+            if name not in colormaps:
+                raise ValueError(f"matplotlib has no colormap '{name}'; it has viridis, cividis, RdBu_r, ...")
+        return name
+
 
 def _one_or_many(given: object) -> object:
     """A single name, or none, as a list."""
@@ -1278,7 +1288,7 @@ class StudySettings(Settings):
     )
     backend: Literal["cpu", "gpu"] = Field(
         default="cpu",
-        description="Where cracks, condensation and fine transport are solved: cpu, or gpu (NVIDIA, with CuPy). "
+        description="Where cracks, condensation and fine transport are solved: cpu, or gpu (NVIDIA, CuPy). "
         "Results agree to the tolerance of the solvers; a change runs nothing again.",
     )
 

@@ -178,6 +178,7 @@ class _Mistake(Exception):
 def _check_depth(text: str, file: str) -> None:
     """Refuse what is nested too deeply: a stream of events needs no stack, what is made of it does."""
     depth = 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:

@@ -11,7 +11,7 @@ from faultline.cracks.fracture import FractureModel, FractureState
 from faultline.cracks.glide import BasalGlide
 from faultline.cracks.law import Floats
 from faultline.cracks.layers import layer_fields
-from faultline.errors import NotConverged
+from faultline.errors import NotConverged, numbers_may_fail
 from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL_BOND
 
 SLIP_TOLERANCE = 0.02  # overstress left on a gliding plane, of the critical stress
@@ -55,6 +55,7 @@ class CrackEvolution:
         """Slip that stands for the overstress left on a gliding plane."""
         return SLIP_TOLERANCE * float(self.glide.critical.min(initial=np.inf)) / self.glide.stiffest
 
+    @numbers_may_fail()
     def trial(self, eigenstrain: Floats, ramp: float, slip: Floats) -> tuple[Floats, Floats]:
         """Stress (n_cells, 6) at a given slip if the eigenstrain moved here within `ramp` of a half-cycle.
 

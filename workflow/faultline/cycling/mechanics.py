@@ -47,6 +47,9 @@ class Mechanics(Protocol):
     def record(self) -> dict[str, Any]:
         """What a frame keeps of the committed state."""
 
+    def words(self) -> str:
+        """What a line of progress says of the committed state."""
+
 
 class BondedMechanics:
     """Uncracked, linear elastic particle (`one_way`): cracks follow afterwards from the history."""
@@ -88,6 +91,10 @@ class BondedMechanics:
         """The axial strain of the section."""
         return {"axial_strain": self.axial_strain}
 
+    def words(self) -> str:
+        """That there are no cracks."""
+        return "bonded"
+
 
 class CrackingMechanics:
     """Cracks and basal glide evolve inside the step (`two_way`)."""
@@ -128,3 +135,10 @@ class CrackingMechanics:
         """Axial strain, cracks and their statistics."""
         state = self.evolution.state
         return {"axial_strain": state.axial_strain} | self.evolution.record(self.failed_damage)
+
+    def words(self) -> str:
+        """Mean damage of the interfaces, and how many have an end that failed."""
+        damage = self.evolution.state.damage
+        failed = np.count_nonzero((damage > self.failed_damage).any(axis=1))
+        mean = damage.mean() if damage.size else 0.0
+        return f"damage {mean:.4f}, {failed} of {len(damage)} faces failed"

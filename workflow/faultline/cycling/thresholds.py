@@ -22,6 +22,7 @@ from faultline.exposure import exposure_dataset, unexposed
 from faultline.materials import Material, material_from_settings
 from faultline.microstructure import Particle, particle_dataset
 from faultline.microstructure.build import build_particle
+from faultline.progress import Progress
 from faultline.provenance import ROOT
 
 Array = NDArray[np.float64]
@@ -125,7 +126,8 @@ def _runs_of(
     gas = exposure_dataset(one.particle, unexposed(one.particle, material.initial_site_fraction))
     base: CrackEvolution | None = None
     found = []
-    for arrangement, amplitude in _plan(ramp):
+    progress, plan = Progress(log), _plan(ramp)
+    for count, (arrangement, amplitude) in enumerate(plan, 1):
         defects = defects_dataset(one.particle, one.defects[arrangement])
         defects["residual_strain"].values = one.residual_strain(arrangement, amplitude)
         inputs = {"defects": defects, "exposure": gas}
@@ -134,7 +136,10 @@ def _runs_of(
         evolution = CrackEvolution(base.fracture, base.glide)
         curve = cracking_curve(model, evolution, path, ramp.stop, settings.cracks.failed_damage)
         row = {"seed": one.seed, "amplitude": amplitude, "arrangement": arrangement}
-        found.append((row | _outcome(curve, material, ramp), curve))
+        row |= _outcome(curve, material, ramp)
+        found.append((row, curve))
+        reached = row["threshold_voltage"]
+        progress("seed %d, run %d of %d: cracks at %.3f V", one.seed, count, len(plan), reached)
     return found
 
 

@@ -10,6 +10,7 @@ metal in the Li layers both drive negative climb.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -34,6 +35,9 @@ from faultline.dislocations.state import (
 from faultline.dislocations.stress import mutual_stress, pair_stress
 from faultline.dislocations.strip import Slab, surface_stress
 from faultline.errors import NotConverged
+from faultline.progress import Progress
+
+log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -302,6 +306,7 @@ def run(
     states, steps = [state], 0
     events: list[Event] = []
     watch = Watch(slab, settings.capture_distance)
+    progress = Progress(log)
 
     def so_far() -> History:
         return History(slab, settings, tuple(states), tuple(events), steps)
@@ -321,5 +326,13 @@ def run(
             steps += 1
             state, new = react(state, crystal, watch)
             events += new
+            progress(
+                "t = %.4g of %.4g s, %d steps, %d dislocations, %d events",
+                state.time,
+                end,
+                steps,
+                len(state.x),
+                len(events),
+            )
         states.append(state)
     return so_far()
