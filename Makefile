@@ -5,6 +5,7 @@
 # make retry-failed  computes the failed stages again       make unlock      after a killed run, if it asks for it
 # make envs       writes envs/ again from uv.lock           make clean-env   removes the environment, not the results
 # make bench-gpu  one GPU (CuPy) against the processor, by size; says so where there is none
+# make archive    the finished study as one file            make audit      known vulnerabilities of the lock file
 # make peers      installs atomman and PARDISO, which verification and benchmarks compare with where they are (C compiler)
 # make test-slurm  small studies on a Slurm of two nodes, 4 min: root on Linux, packages slurm-wlm and munge
 #
@@ -26,7 +27,7 @@ endif
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: reproduce quick test test-slurm lint verify bench bench-gpu peers report vtu retry-failed unlock envs setup clean-env
+.PHONY: reproduce quick test test-slurm lint audit archive verify bench bench-gpu peers report vtu retry-failed unlock envs setup clean-env
 
 reproduce: $(READY)
 	@$(SNAKEMAKE)
@@ -47,6 +48,12 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+audit: $(READY)
+	@$(BIN)/python tools/audit.py
+
+archive: $(READY)
+	@$(SNAKEMAKE) -- archive
 
 verify: $(READY)
 	@$(SNAKEMAKE) -- verify
