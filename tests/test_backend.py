@@ -70,7 +70,7 @@ def fake_cupy(version="14.2.0", available=True):
 @pytest.mark.parametrize(
     ("cupy", "words"),
     [
-        (None, r"backend: gpu needs CuPy, which is missing.*cupy-cuda12x\[ctk\].*backend: cpu"),
+        (None, r"backend: gpu needs CuPy, which is missing.*tools/setup.sh --group gpu.*backend: cpu"),
         (fake_cupy(version="13.6.0"), r"backend: gpu needs CuPy 14 or later, this is 13\.6\.0"),
         (fake_cupy(available=False), r"backend: gpu, but CuPy finds no GPU on .*profiles/gpu"),
         (fake_cupy(), r"backend: gpu, but libraries of CUDA are missing"),

@@ -50,7 +50,7 @@ from faultline.provenance import config_hash
 
 pytestmark = pytest.mark.xdist_group("fuzzing")  # one project for all
 
-EXAMPLES = {"values": 450, "texts": 250, "generated": 150, "tables": 200, "maps": 200}
+EXAMPLES = {"values": 350, "texts": 250, "generated": 150, "tables": 200, "maps": 200}
 LIMIT_S = 20.0  # an example takes some 20 ms
 STUDY = "config/fuzzed.yaml"
 
@@ -222,7 +222,7 @@ def load(root: Path) -> None:
 WHERE = re.compile(r"  (config/[^:]+)(:\d+)?: (.+)", re.DOTALL)
 OF_A_WHOLE_FILE = re.compile(
     r"cannot be read|holds no keys|not valid YAML|there is no such|needs the columns|is empty|holds no rows|"
-    r"give one of `"
+    r"give one of `|must (lie|exceed|be above|differ)"  # of keys, in words, that stand at their defaults
 )
 
 
@@ -915,7 +915,7 @@ def test_no_table_of_a_material_lies_outside(outside: Path, key: str, file: str)
 @pytest.mark.parametrize(
     "folder",
     [
-        *("../out", "/tmp/out", "~/out", "a/../../out", "a/..", "a{b}", "a\\b", "a\nb", "a*", "$HOME", "a;b"),
+        *("../out", "/var/out", "~/out", "a/../../out", "a/..", "a{b}", "a\\b", "a\nb", "a*", "$HOME", "a;b"),
         "x" * 300,
     ],
 )

@@ -182,19 +182,52 @@ def test_distortion_and_strain_of_a_slip_agree():
         assert_allclose(strain[:, k], both[:, i, j] / (2 if i == j else 1), atol=1e-12)
 
 
-def test_record_holds_the_layers_where_glide_softens_and_only_there():
+@pytest.fixture
+def fan():
+    """One piece, the glide of its layers by law of softening, and an eigenstrain as no one piece can be."""
     particle = rectangle_particle((2 * UM, UM), (8, 4))
     bonds = CohesiveProperties(*[np.ones(0)] * 4, 1.75, 1e18, 2e13)
     stiffness = rotate_stiffness(hexagonal_stiffness(*ELASTICITY), particle.cell_orientation)
-    fracture = FractureModel(particle, stiffness, bonds)
     critical = np.full(particle.n_cells, CRSS)
-    fan = np.zeros((particle.n_cells, 6))
-    fan[:, 5] = 0.1 * np.sign((particle.cell_centroid - [UM, UM / 2]).prod(axis=1))  # as no one piece can be
-    found = {}
-    for name, law in (("plain", None), ("soft", softening(particle, length=0.6 * UM))):
-        glide = BasalGlide(particle.cell_orientation, C44, critical, particle.cell_area, law)
-        evolution = CrackEvolution(fracture, glide)
-        evolution.follow(fan, 1.0)
+    strain = np.zeros((particle.n_cells, 6))
+    strain[:, 5] = 0.1 * np.sign((particle.cell_centroid - [UM, UM / 2]).prod(axis=1))
+
+    def glide(law=None):
+        return BasalGlide(particle.cell_orientation, C44, critical, particle.cell_area, law)
+
+    return FractureModel(particle, stiffness, bonds), glide, strain
+
+
+def test_slip_goes_on_with_the_load_to_where_it_settles_without_that(fan):
+    class Watched(CrackEvolution):
+        def trial(self, eigenstrain, ramp, slip):
+            self.guesses.append(slip)
+            return super().trial(eigenstrain, ramp, slip)
+
+        def guessed(self, eigenstrain):
+            self.guesses = []
+            self.follow(eigenstrain, 1.0)
+            return self.guesses
+
+    fracture, glide, strain = fan
+    steady, fresh = Watched(fracture, glide()), Watched(fracture, glide())
+    for part in (0.25, 0.5, 0.75):
+        steady.guessed(part * strain)
+    fresh.begin(steady.state, steady.slip, steady.eigenstrain)
+    assert len(steady.guessed(strain)) < len(fresh.guessed(strain)) / 2
+    assert np.abs(steady.slip).max() > 100 * steady.slip_tolerance
+    assert_allclose(steady.slip, fresh.slip, atol=10 * steady.slip_tolerance)
+    before = steady.slip
+    first, *_ = steady.guessed(0.9 * strain)  # where the load turns back, nothing goes on
+    assert_allclose(first, before, atol=2 * steady.slip_tolerance)
+
+
+def test_record_holds_the_layers_where_glide_softens_and_only_there(fan):
+    fracture, glide, strain = fan
+    particle, found = fracture.particle, {}
+    for name, law in (("plain", None), ("soft", softening(fracture.particle, length=0.6 * UM))):
+        evolution = CrackEvolution(fracture, glide(law))
+        evolution.follow(strain, 1.0)
         found[name] = evolution.record(0.99)
     extra = {"layer_slip", "layer_rotation", "layer_spacing_strain"}
     assert found["soft"].keys() - found["plain"].keys() == extra

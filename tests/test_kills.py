@@ -25,7 +25,7 @@ RESULTS = "results/tiny"
 TARGETS = [f"{RESULTS}/study/comparisons.csv", f"{RESULTS}/study/gate.txt"]
 KILLS, SEED = 20, 7
 # Seconds from the moment when the jobs are known: starting takes most of the time of a run that is killed.
-EARLY, LATE = -0.5, 5.0
+EARLY, LATE = -0.5, 4.0
 LONGEST_S = 300.0
 ORPHANS_S = 20.0
 

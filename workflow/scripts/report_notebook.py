@@ -37,9 +37,9 @@ def execute(notebook: Path, result: Path, parameters: dict[str, Any]) -> None:
     unfinished.replace(result)
 
 
-# The reports hold no formulas, diagrams or widgets, so that a page needs nothing from the network and no script;
-# one that came in with the title or comment of a study is not run. Text keeps a readable width, and a wide
-# table scrolls in its place.
+# The reports hold no formulas, diagrams or widgets, so that a page needs nothing from the network and no
+# script; one that came in with the title or comment of a study is not run. Text keeps a readable width, and a
+# wide table scrolls in its place.
 PAGE = """{%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js -%}
 <meta http-equiv="Content-Security-Policy" content="script-src 'none'; object-src 'none'; frame-src 'none'">

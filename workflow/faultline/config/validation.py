@@ -1,5 +1,6 @@
 """Pydantic's findings in the words of a user: which file and key, what is wrong, what is allowed."""
 
+import re
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,8 @@ def validate(model: type[M], tree: Tree, problems: Problems) -> M | None:
     except ValidationError as failure:
         for error in failure.errors(include_url=False):
             path = _path(error, tree.data)
-            problems.add(tree.origin(path), _message(model, error, path))
+            message = _message(model, error, path)
+            problems.add(tree.origin(path or _spoken_of(message, tree.data)), message)
         return None
 
 
@@ -34,6 +36,12 @@ def _path(error: ErrorDetails, data: Any) -> KeyPath:
         elif error["type"] == "missing":
             path.append(part)
     return tuple(path)
+
+
+def _spoken_of(message: str, data: Any) -> KeyPath:
+    """The key at the top that a message about the whole file begins with, or quotes, where it was written."""
+    words = re.findall(r"^\w+|(?<=`)\w+(?=`)", message)
+    return tuple(word for word in words if isinstance(data, dict) and word in data)[:1]
 
 
 def _message(model: type[BaseModel], error: ErrorDetails, path: KeyPath) -> str:

@@ -16,6 +16,7 @@ from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL
 
 SLIP_TOLERANCE = 0.02  # overstress left on a gliding plane, of the critical stress
 MOST_SLIP_UPDATES = 100
+QUIET = 0.01  # growth of damage at any point in a step, up to which slip goes on as it went
 SMALLEST_PART = 2.0**-8  # of a recorded increment
 SHORTEST_RAMP = 1e-6  # of a half-cycle, for a step in which no charge passes
 
@@ -41,6 +42,7 @@ class CrackEvolution:
         self.slip = self._trial_slip = self.glide.none()
         self.stress = self._trial_stress = np.zeros((particle.n_cells, 6))
         self.eigenstrain = self._trial_eigenstrain = np.zeros((particle.n_cells, 6))
+        self._last_load, self._last_slip = np.zeros_like(self.eigenstrain), self.glide.none()
         self.plastic_work = 0.0
 
     def begin(self, state: FractureState, slip: Floats, eigenstrain: Floats) -> None:
@@ -77,7 +79,8 @@ class CrackEvolution:
         Raises:
             NotConverged: no equilibrium was found, or the slip does not settle.
         """
-        slip, mix = self._trial_slip, Anderson()
+        slip = self._continued(eigenstrain) if self._trial is self.state else self._trial_slip
+        mix = Anderson()
         for _ in range(MOST_SLIP_UPDATES):
             stress, improved = self.trial(eigenstrain, ramp, slip)
             gap = float(np.abs(improved - slip).max(initial=0.0))
@@ -86,9 +89,21 @@ class CrackEvolution:
             slip = mix(slip.ravel(), improved.ravel()).reshape(slip.shape)
         raise NotConverged(f"basal slip does not settle: it still moves by {gap:.1e}", residual=gap)
 
+    def _continued(self, eigenstrain: Floats) -> Floats:
+        """Slip that goes on with the load as in the last step; the committed one where the load turns back.
+
+        The same where cracks have run in that step: where several equilibria are near, the start decides.
+        """
+        size = float(np.vdot(self._last_load, self._last_load))
+        part = float(np.vdot(eigenstrain - self.eigenstrain, self._last_load)) / size if size > 0 else 0.0
+        return self.slip + max(part, 0.0) * self._last_slip
+
     def commit(self) -> None:
         """Make the last trial the state from which the next one starts."""
         increment = self._trial_slip - self.slip
+        quiet = float((self._trial.damage - self.state.damage).max(initial=0.0)) <= QUIET
+        self._last_load = self._trial_eigenstrain - self.eigenstrain
+        self._last_slip = increment if quiet else np.zeros_like(increment)
         self.plastic_work += self.glide.work(self._trial_stress, self.stress, increment)
         self.state, self.slip, self.stress = self._trial, self._trial_slip, self._trial_stress
         self.eigenstrain = self._trial_eigenstrain

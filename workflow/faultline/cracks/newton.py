@@ -233,14 +233,15 @@ def minimise(
         largest = preconditioner.largest_forcing
         forcing = np.clip(0.9 * (residual / previous) ** 2, SMALLEST_FORCING, largest)
         forcing = np.clip(forcing, 0.5 * tolerance / residual, LARGEST_DEFECT / residual)
-        tangent, patience = law.tangent(jump), preconditioner.patience
-        direction, count = _newton_direction(system, tangent, gradient, preconditioner, forcing)
-        if count == patience < preconditioner.MOST:
-            cg_iterations += count
-            preconditioner.renew(law, jump)
+        tangent = law.tangent(jump)
+        while True:
+            patience = preconditioner.patience
             direction, count = _newton_direction(system, tangent, gradient, preconditioner, forcing)
+            cg_iterations += count
+            if not count == patience < preconditioner.MOST:
+                break
+            preconditioner.renew(law, jump)
         preconditioner.learn(count)
-        cg_iterations += count
         move = system.jumps(direction)
         if iteration == 0:
             law = remix(law, jump + move)

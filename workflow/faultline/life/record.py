@@ -88,7 +88,7 @@ class Record:
         """The record on the particle's topology."""
         result = ugrid(particle)
         for name, (unit, words) in SERIES.items():
-            values = np.array([row[name] for row in self.rows])
+            values = np.array([row[name] for row in self.rows], dtype=float)
             result[name] = ("simulated", values, {"units": unit, "long_name": words})
         of_map = {"units": "1", "long_name": "cycle of the map"}
         result["map_cycle"] = ("map", np.array(self.map_cycles, dtype=float), of_map)
