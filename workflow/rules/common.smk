@@ -85,11 +85,11 @@ def read_study():
 STUDY = read_study()
 # For the scripts, as PYTHONPATH above. No parameter: results agree to the tolerance of the solvers, so that another
 # backend shall run nothing again. A profile may choose it too (profiles/gpu).
-BACKEND = (workflow.config_settings.config or {}).get(
-    "backend", STUDY.settings.backend
-)
+BACKEND = (workflow.config_settings.config or {}).get("backend", STUDY.settings.backend)
 if BACKEND not in ("cpu", "gpu"):
-    stop(f"--config backend={BACKEND}: there is no such backend; allowed are cpu and gpu")
+    stop(
+        f"--config backend={BACKEND}: there is no such backend; allowed are cpu and gpu"
+    )
 os.environ.update(FAULTLINE_BACKEND=BACKEND)
 CASES = {case.id: case for case in STUDY.cases}
 RESULTS = STUDY.results.as_posix()
