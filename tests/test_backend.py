@@ -80,7 +80,7 @@ def test_a_gpu_that_cannot_be_used_is_refused_with_what_is_missing(monkeypatch, 
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "cupyx", None)
     monkeypatch.setenv(VARIABLE, "gpu")
-    named.cache_clear()
+    monkeypatch.setattr("faultline.backend._asked_for", {})
     with pytest.raises(UserError, match=words):
         current()
 
@@ -318,7 +318,7 @@ def test_the_profile_asks_for_a_gpu_where_one_is_used():
 
 def test_the_benchmark_says_why_there_is_no_gpu(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    named.cache_clear()
+    monkeypatch.setattr("faultline.backend._asked_for", {})
     gpu.main(str(tmp_path / "benchmarks/gpu.csv"))
     (line,) = pd.read_csv(tmp_path / "benchmarks/gpu.csv").itertuples()
     assert line.note.startswith("skipped: backend: gpu needs CuPy") and np.isnan(line.ratio)

@@ -16,7 +16,7 @@ from faultline.cli import main
 from faultline.errors import UserError
 from faultline.life.files import PART
 from faultline.provenance_check import planned_files
-from faultline.running import take
+from faultline.running import note_study, take
 from faultline.seal import SEAL_LENGTH
 from faultline.textfiles import write_json
 from written_study import load, project, write_results, write_stage
@@ -44,14 +44,15 @@ def root(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path / "project"
 
 
-def record(output: Path, logged: bool = True) -> None:
+def record(output: Path, logged: bool = True, rule: str = "cycling") -> None:
     """What Snakemake keeps of a job: a record of its output, its log, and its benchmark."""
     name = base64.urlsafe_b64encode(str(output).encode()).decode()
     parts = [name[i : i + 100] for i in range(0, len(name), 100)]
     path = Path(".snakemake/metadata", *(f"@{part}" for part in parts[:-1]), parts[-1])
     path.parent.mkdir(parents=True, exist_ok=True)
     log = Path("results/logs", output.relative_to("results")).with_suffix(".log")
-    path.write_text(json.dumps({"endtime": output.stat().st_mtime, "log": [str(log)] if logged else []}))
+    known = {"rule": rule, "endtime": output.stat().st_mtime, "log": [str(log)] if logged else []}
+    path.write_text(json.dumps(known))
     if logged:
         for file in (log, Path("results/benchmarks", log.relative_to("results/logs")).with_suffix(".tsv")):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +109,39 @@ def test_another_block_length_leaves_the_old_blocks(root: Path) -> None:
 
 
 # ---- what is not ours
+
+
+def test_what_was_moved_away_and_linked_stays(root: Path, tmp_path: Path) -> None:
+    take_away_a_case()
+    shutil.move("results/full", tmp_path / "kept")
+    Path("results/full").symlink_to(tmp_path / "kept")
+    kept = {path for path in (tmp_path / "kept").rglob("*") if path.is_file()}
+    assert not any(file.startswith("full/") for file in unused())
+    tidy.delete_unused(load(root))
+    assert {path for path in (tmp_path / "kept").rglob("*") if path.is_file()} == kept
+    assert Path("results/full").is_symlink()
+
+
+def test_outputs_of_the_users_own_rules_stay(root: Path) -> None:
+    mine = Path("results/mine/plot.png")
+    mine.parent.mkdir()
+    mine.write_text("drawn")
+    record(mine, logged=False, rule="my_plot")
+    assert unused() == set()
+    record(mine, logged=False)
+    assert unused() == {"mine/plot.png"}
+
+
+def test_a_study_elsewhere_that_was_run_keeps_its_files(root: Path, tmp_path: Path) -> None:
+    elsewhere = Path("studies/both.yaml")
+    elsewhere.parent.mkdir()
+    shutil.copy("config/config.yaml", elsewhere)
+    gone = take_away_a_case()
+    assert unused() == gone
+    for _ in range(2):
+        note_study(Path(".snakemake"), elsewhere.as_posix())
+    assert Path(".snakemake/studies").read_text() == "studies/both.yaml\n"
+    assert unused() == set()
 
 
 @pytest.mark.parametrize("place", ["backup/cycling.nc", "full/block-1-1/old.nc", "study/mine/cycling.nc"])

@@ -59,7 +59,7 @@ def test_jobs_that_are_just_ending_are_waited_for(
     squeue.write_text(f"{row}--\n")
     refuse_leftovers(folder, submits=True)
     squeue.write_text(row)
-    monkeypatch.setattr(slurm, "LONGEST_S", 0.5)
+    monkeypatch.setattr(slurm, "LONGEST_S", 3.0)
     with pytest.raises(UserError, match="7 completing"):
         refuse_leftovers(folder, submits=True)
 

@@ -16,7 +16,6 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -103,12 +102,21 @@ def current() -> Backend:
     return named(os.environ.get(VARIABLE, "cpu"))
 
 
-@cache
+_asked_for: dict[str, Backend] = {}
+
+
 def named(name: str) -> Backend:
     """The backend of a name; see `current`."""
     if name not in NAMES:
         raise UserError(f"backend: {name!r} is none; allowed are {' and '.join(NAMES)}")
-    return CPU if name == "cpu" else _gpu()
+    if name not in _asked_for:
+        _asked_for[name] = CPU if name == "cpu" else _gpu()
+    return _asked_for[name]
+
+
+def in_use() -> list[str]:
+    """What this process has asked for so far, for provenance; a stage that needs none asks for none."""
+    return [backend.words for backend in _asked_for.values()]
 
 
 def _gpu() -> Backend:

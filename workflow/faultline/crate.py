@@ -514,5 +514,5 @@ def _zip(folder: Path, target: Path, time: datetime) -> None:
             entry.external_attr = (0o755 if executable else 0o644) << 16
             entry.create_system = 3  # Unix, or nobody would read these
             entry.compress_type = zipfile.ZIP_STORED if path.suffix in PACKED else zipfile.ZIP_DEFLATED
-            with path.open("rb") as source, packed.open(entry, "w") as copy:
+            with path.open("rb") as source, packed.open(entry, "w", force_zip64=True) as copy:
                 shutil.copyfileobj(source, copy)

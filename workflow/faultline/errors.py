@@ -58,7 +58,7 @@ def not_converged(error: Exception) -> NotConverged | None:
     if isinstance(error, NotConverged):
         return error
     may_be = type(error).__name__ in ("ValueError", "RuntimeError", "LinAlgError")
-    if not (isinstance(error, ArithmeticError) or (may_be and _ASTRAY.search(str(error)))):
+    if not (isinstance(error, FloatingPointError | OverflowError) or (may_be and _ASTRAY.search(str(error)))):
         return None
     log.error("the numbers went astray", exc_info=error)
     return NotConverged(f"the numbers went astray, {type(error).__name__}: {error}")

@@ -254,7 +254,7 @@ def solver_suite() -> str:
         versions.append(f"fipy solvers {fipy_solvers.solver_suite}")
     backend = sys.modules.get("faultline.backend")
     if backend is not None:
-        versions.append(backend.current().words)
+        versions += backend.in_use()
     return ", ".join(versions)
 
 

@@ -16,6 +16,7 @@ import os
 import platform
 import select
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -36,6 +37,7 @@ OWNER = "FAULTLINE_RUN"  # environment variable by which jobs know the process t
 GLANCE_S = 1.0  # for so long another command may look at the lock without being taken for a run
 ENDING_S = 20.0  # jobs of a killed run notice at once; what they compute just then may take longer
 LOOK_S = 0.2
+STUDIES = "studies"  # in `.snakemake`: study files that were run, one a line
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,15 @@ def take(folder: Path, results: Path, before: Callable[[], None] = lambda: None)
         if listed:
             _clear(folder / "locks", results)
         return held.pop_all()
+
+
+def note_study(own: Path, name: str) -> None:
+    """Remember in `.snakemake` (`own`) that this project has run a study file, wherever that lies."""
+    noted = own / STUDIES
+    known = noted.read_text(encoding="utf-8").splitlines() if noted.is_file() else []
+    if name not in known:
+        own.mkdir(parents=True, exist_ok=True)
+        noted.write_text("".join(f"{line}\n" for line in [*known, name]), encoding="utf-8")
 
 
 def work(folder: Path) -> IO[str] | None:
@@ -183,10 +194,13 @@ def _wait_for_jobs(folder: Path) -> None:
 
 
 def _clear(locks: Path, results: Path) -> None:
+    for partial in list(results.rglob(".*.part")):
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
     for file in locks.iterdir():
         file.unlink()
-    for partial in results.rglob(".*.part"):
-        partial.unlink(missing_ok=True)
 
 
 def _listed(locks: Path) -> bool:

@@ -71,7 +71,8 @@ def _jobs(folder: Path) -> list[Job]:
     except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip()
         raise UserError(
-            f"Slurm does not say whether an earlier run has left jobs ({said}). Try `squeue --me`."
+            f"Slurm does not say whether an earlier run in {folder} has left jobs ({said}). Try "
+            "`squeue --me`; if none is left, remove .snakemake/slurm_logs there to run without Slurm."
         ) from None
     rows = [line.split("|", 3) for line in done.stdout.splitlines()]
     found = [

@@ -3,7 +3,8 @@
 Meant are files in the results folder of a study that no study file in `config/` needs: of cases that were
 taken away or renamed, of particles and blocks that have changed, and the logs of their jobs. Listed is only
 what the workflow is known to have written: a stage file that says so itself and lies where it was written, or
-an output in Snakemake's records that has not changed since. Anything else may be the user's, and stays.
+an output of one of our rules in Snakemake's records that has not changed since. Anything else may be the
+user's, and stays; so does what lies behind a link.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import yaml
@@ -23,9 +25,11 @@ from faultline.config.loader import load_study
 from faultline.crate import described_on_demand, described_tables
 from faultline.errors import UserError
 from faultline.provenance_check import plain, planned_files, stage_files
-from faultline.running import take
+from faultline.running import STUDIES, take
 from faultline.seal import SCHEMA_VERSION, has_seal, is_whole
+from faultline.slurm import refuse_leftovers
 
+WORKFLOW = Path(__file__).resolve().parents[1]
 VTU_STAGES = ("microstructure", "defects", "exposure", "cycling", "cracks", "interface")
 ALWAYS = ("verification", "benchmarks")  # folders of targets that every study has
 CHECKPOINTS = ("*/block-*/.*.part.nc", "strategies/.*.part.nc")
@@ -62,7 +66,7 @@ def unused_files(study: Study) -> tuple[Unused, ...]:
     unused = {file for file in ours if not _is_needed(study, file, needed)}
     unused |= {str(path) for file in unused for path in _beside_vtu(root, file)}
     unused |= _unused_logs(study, records, needed)
-    alone = sorted(file for file in unused if _other_results(study, file) is None)
+    alone = sorted(file for file in unused if _other_results(study, file) is None and _in_place(study, file))
     return tuple(Unused(file, (root / file).stat().st_size) for file in alone)
 
 
@@ -73,7 +77,8 @@ def delete_unused(study: Study) -> tuple[Unused, ...]:
         UserError: a run is alive in the project folder, or may be; or as `unused_files`.
     """
     own = study.root / ".snakemake"
-    with take(own.absolute(), (study.root / study.results).absolute()):
+    before = partial(refuse_leftovers, study.root, False)
+    with take(own.absolute(), (study.root / study.results).absolute(), before):
         if any((own / "locks").glob("*")):  # where files cannot be locked, this is the only sign
             raise UserError(
                 f"{own / 'locks'}: lists the files of a run. Wait until it has ended; if it was killed, "
@@ -98,7 +103,7 @@ def left_alone(study: Study) -> tuple[str, ...]:
 
 
 def _sharing(study: Study) -> Iterator[Study]:
-    """The study, and all others in `config/` whose results folders are the same, below or above."""
+    """The study, and all others of the project whose results folders are the same, below or above."""
     yield study
     for name, results in _study_files(study.root).items():
         if name != study.file and _overlap(results, study.results):
@@ -110,8 +115,12 @@ def _sharing(study: Study) -> Iterator[Study]:
 
 
 def _study_files(root: Path) -> dict[str, Path]:
-    """Results folders of all study files in `config/`, by their names below the project folder."""
+    """Results folders of the study files in `config/`, and of those elsewhere that were run, by name."""
     files = {file.relative_to(root).as_posix(): file for file in sorted((root / "config").rglob("*.y*ml"))}
+    noted = root / ".snakemake" / STUDIES
+    if noted.is_file():
+        names = noted.read_text(encoding="utf-8").splitlines()
+        files |= {name: root / name for name in names if (root / name).is_file()}
     found = {name: _results_of(file) for name, file in files.items()}
     return {name: results for name, results in found.items() if results is not None}
 
@@ -153,16 +162,27 @@ def _is_needed(study: Study, file: str, needed: set[str]) -> bool:
 
 
 def _records(root: Path) -> Iterator[tuple[str, _Record]]:
-    """Snakemake's records by output; their names are base64, of which long ones are cut into folders, @..."""
-    folder = root / ".snakemake/metadata"
+    """Snakemake's records of our rules by output.
+
+    The names of its files are base64, of which long ones are cut into folders, @...
+    """
+    folder, rules = root / ".snakemake/metadata", _own_rules()
     for path in (path for path in folder.rglob("*") if path.is_file()):
         code = "".join(part.removeprefix("@") for part in path.relative_to(folder).parts)
         try:
             record = json.loads(path.read_bytes())
             output = base64.urlsafe_b64decode(code).decode()
-            yield output, _Record(float(record["endtime"] or 0), tuple(record["log"] or ()))
+            if record["rule"] in rules:
+                yield output, _Record(float(record["endtime"] or 0), tuple(record["log"] or ()))
         except (ValueError, KeyError, TypeError):  # of another version of Snakemake: it says nothing
             continue
+
+
+def _own_rules() -> set[str]:
+    """Names of the rules of this workflow."""
+    files = [WORKFLOW.parent / "Snakefile", *WORKFLOW.glob("rules/*.smk")]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    return {name for text in texts for name in re.findall(r"^\s*rule (\w+):", text, re.MULTILINE)}
 
 
 def _unchanged(path: Path, record: _Record) -> bool:
@@ -213,6 +233,12 @@ def _unused_logs(study: Study, records: Mapping[str, _Record], needed: set[str])
         re.sub(rf"^{re.escape(folder)}/logs/(.+)\.log$", rf"{folder}/benchmarks/\1.tsv", log) for log in logs
     }
     return {file for file in logs | times if _below(study.results, file) and (study.root / file).is_file()}
+
+
+def _in_place(study: Study, file: str) -> bool:
+    """Whether no link lies between the results folder and a file, which may be kept elsewhere for good."""
+    results = study.root / study.results
+    return (study.root / file).resolve() == results.resolve() / Path(file).relative_to(study.results)
 
 
 def _below(folder: Path, file: str) -> bool:

@@ -34,7 +34,7 @@ from faultline.config.sources import life_settings, material_values
 from faultline.errors import UserError
 from faultline.provenance import code_hash, config_hash
 from faultline.textfiles import read_json
-from faultline.running import announce, guard, take, work
+from faultline.running import announce, guard, note_study, take, work
 from faultline.scheduling import look_once_a_second
 from faultline.slurm import refuse_leftovers
 
@@ -101,6 +101,7 @@ def take_folder():
     def look_for_jobs():
         executor = getattr(workflow.executor_plugin, "name", "")
         refuse_leftovers(Path.cwd(), submits="slurm" in executor)
+        note_study(Path(".snakemake"), STUDY.file)
 
     try:
         return take(

@@ -16,6 +16,7 @@ from faultline.microstructure.particle import BASAL_PLANE, GRAIN_BOUNDARY, SHELL
 
 SLIP_TOLERANCE = 0.02  # overstress left on a gliding plane, of the critical stress
 MOST_SLIP_UPDATES = 100
+MOST_CONTINUED = 2.0  # of the last step's slip; a short step says little about a long one
 QUIET = 0.01  # growth of damage at any point in a step, up to which slip goes on as it went
 SMALLEST_PART = 2.0**-8  # of a recorded increment
 SHORTEST_RAMP = 1e-6  # of a half-cycle, for a step in which no charge passes
@@ -51,6 +52,7 @@ class CrackEvolution:
         self.slip = self._trial_slip = slip
         self.eigenstrain = self._trial_eigenstrain = eigenstrain
         self.stress = self._trial_stress = self.fracture.stress(state, eigenstrain + self.glide.strain(slip))
+        self._last_load, self._last_slip = np.zeros_like(eigenstrain), self.glide.none()
 
     @property
     def slip_tolerance(self) -> float:
@@ -96,7 +98,7 @@ class CrackEvolution:
         """
         size = float(np.vdot(self._last_load, self._last_load))
         part = float(np.vdot(eigenstrain - self.eigenstrain, self._last_load)) / size if size > 0 else 0.0
-        return self.slip + max(part, 0.0) * self._last_slip
+        return self.slip + float(np.clip(part, 0.0, MOST_CONTINUED)) * self._last_slip
 
     def commit(self) -> None:
         """Make the last trial the state from which the next one starts."""
@@ -126,6 +128,7 @@ class CrackEvolution:
                     raise
                 part /= 2
                 self._trial, self._trial_slip = self.state, self.slip
+                self._last_slip = self.glide.none()  # the committed slip is the safer start
                 continue
             self.commit()
             done, part = target, 2 * part
