@@ -52,7 +52,7 @@ def aged(coating: Coating, time: float) -> tuple[float, float]:
 
 
 @given(thicknesses, times)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_all_acid_is_bound_or_comes_through(thickness: float, time: float) -> None:
     coating = replace(COATING, thickness=thickness)
     film, passed = coating.worn(fresh_film(1), time)
@@ -72,7 +72,7 @@ def test_thickness_follows_its_law() -> None:
 
 
 @given(times, times)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_split_of_the_time_gives_the_same(first: float, second: float) -> None:
     whole, passed = COATING.worn(fresh_film(1), first + second)
     film, before = COATING.worn(fresh_film(1), first)

@@ -204,7 +204,7 @@ def test_a_file_cut_anywhere_is_named(results: Path, length: int) -> None:
         read_dataset(path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_no_flipped_bit_goes_unnoticed(whole: Path, tmp_path: Path, place: float, bit: int) -> None:
     data = bytearray((whole / FILES["interface"]).read_bytes())
@@ -309,7 +309,7 @@ def test_damaged_metrics_are_named(results: Path, spoil: Callable[[Path], None])
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_bit_changes_no_number_of_a_json_file(tmp_path: Path, place: float, bit: int) -> None:
     path = tmp_path / "metrics.json"
     content = {"status": "ok", "voltage": 3.7125, "cycles": 10, "missing": None}

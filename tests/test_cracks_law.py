@@ -114,7 +114,7 @@ def test_viscous_work_is_drag_times_motion():
 jumps = st.tuples(*[st.floats(-1.5e-8, 1.5e-8)] * 3).filter(lambda j: np.linalg.norm(j) > 1e-13)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(jump=jumps, mix=st.floats(0, 1), lost=st.floats(0, 0.999), damping=st.sampled_from([0.0, 1e15]))
 def test_traction_and_tangent_are_derivatives_of_the_potential(jump, mix, lost, damping):
     law = fresh([[1e-10, -2e-10, 0]], mix, lost, damping)
@@ -136,7 +136,7 @@ def test_traction_and_tangent_are_derivatives_of_the_potential(jump, mix, lost, 
     np.testing.assert_allclose(tangent, tangent.T)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(path=st.lists(jumps, min_size=2, max_size=12))
 def test_damage_never_heals_and_energy_is_never_made(path):
     _, spent, fracture, viscous = drive(np.array([(0.0, 0.0, 0.0), *path]), damping=1e14)

@@ -29,7 +29,7 @@ def fourth_order(stiffness):
 
 
 @given(seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_stiffness_rotation_is_the_fourth_order_transformation(seed):
     rotation = orientations(seed, 1)
     expected = np.einsum("ip,jq,kr,ls,pqrs->ijkl", *[rotation[0]] * 4, fourth_order(NMC811))
@@ -37,7 +37,7 @@ def test_stiffness_rotation_is_the_fourth_order_transformation(seed):
 
 
 @given(seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_rotating_back_gives_the_crystal_again(seed):
     rotation = orientations(seed)
     back = crystal.rotate_stiffness(crystal.rotate_stiffness(NMC811, rotation), np.swapaxes(rotation, 1, 2))
@@ -50,7 +50,7 @@ def test_rotating_back_gives_the_crystal_again(seed):
 
 
 @given(seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_energy_does_not_depend_on_the_frame(seed):
     rotation = orientations(seed)
     strain = np.random.default_rng(seed).normal(size=(4, 6))
@@ -63,7 +63,7 @@ def test_energy_does_not_depend_on_the_frame(seed):
 
 
 @given(seeds, st.floats(-np.pi, np.pi))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_hexagonal_crystal_is_isotropic_about_c(seed, angle):
     rotation = orientations(seed)
     turned = rotation @ Rotation.from_euler("z", angle).as_matrix()

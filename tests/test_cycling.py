@@ -245,7 +245,7 @@ def test_what_a_stage_is_given_suffices_for_its_model(name: str) -> None:
             assert crack_evolution(model, inputs, given_to_it.cracks).fracture.particle is particle
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 12), st.integers(0, 2**31))
 def test_anderson_keeps_sums_and_finds_the_fixed_point(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

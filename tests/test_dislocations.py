@@ -86,7 +86,7 @@ def test_exit_counts_the_escaped_content():
     assert after.content == state.content == 2
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**31),
     count=st.integers(1, 12),

@@ -55,7 +55,7 @@ def test_charged_and_hot_loses_oxygen():
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 0.6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_heat_may_be_split(first, second, x):
     once = heat.advance(heat.fresh(1), HEAT, x, 490.0, first + second)
     part = heat.advance(heat.advance(heat.fresh(1), HEAT, x, 490.0, first), HEAT, x, 490.0, second)

@@ -96,7 +96,7 @@ def test_layer_is_linear_then_parabolic():
 
 
 @given(st.floats(0, 1e8), st.floats(0, 1e8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_growth_may_be_split(first, second):
     once = GROWTH.grow(np.zeros(1), first + second)
     assert_allclose(GROWTH.grow(GROWTH.grow(np.zeros(1), first), second), once, rtol=1e-9, atol=1e-20)
@@ -220,7 +220,7 @@ def front(growth, days: float) -> float:
 
 
 @given(st.lists(st.floats(0, 1e7), min_size=8, max_size=8), st.floats(0, 1e7))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_one_search_finds_what_a_search_from_every_wet_vertex_finds(times, age):
     one = boundary(8)
     wet = np.where(np.array(times) < 5e6, times, np.nan)
@@ -255,7 +255,7 @@ def test_heat_speeds_the_front_up_as_it_does_the_rates(particle):
 
 
 @given(st.lists(st.floats(0, 0.3), min_size=1, max_size=8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_front_that_goes_on_adds_no_layer_and_loses_none(steps):
     """Without acid nothing grows; the front runs on all the same."""
     one = boundary(16)
@@ -522,7 +522,7 @@ def test_torn_layers_grow_as_the_logarithm_of_the_cycles():
 
 
 @given(st.floats(0.0, 2e-7), st.floats(0.001, 0.1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_thick_layers_hold_back_what_tearing_adds(depth, strain):
     particle = rectangle_particle((4e-6, 2e-6), (4, 2))
     layers = replace(fresh_layers(particle), surface_layer_thickness=np.full(particle.n_surface, depth))

@@ -175,7 +175,7 @@ def test_path_conductance_of_grains_in_a_row() -> None:
     assert_allclose(half.contact_length, (3 + 1 / (2 + 1 / 3)) * UM)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
 def test_more_damage_or_opening_never_adds_electronic_contact(seed: int, share: float, more: float) -> None:
     particle = grid(4)
@@ -238,7 +238,7 @@ def test_wetted_cracks_react_on_both_sides_and_isolated_grains_do_not() -> None:
     assert len(without.cell) == n + broken.sum()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.floats(0, 1))
 def test_the_mesh_of_a_cracked_particle_has_the_reacting_faces(seed: int, share: float) -> None:
     particle, rng = grid(), np.random.default_rng(seed)

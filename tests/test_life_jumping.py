@@ -113,7 +113,7 @@ def test_the_error_falls_with_the_square_of_the_jump(law: Law) -> None:
     assert np.all(orders > 1.8), (errors, orders)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.floats(1e-4, 0.03),
     st.floats(-3, 3),

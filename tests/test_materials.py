@@ -35,7 +35,7 @@ def material(name: str) -> Material:
     st.floats(1e-3, 0.1),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_voltage_falls_everywhere(drops, least, seed):
     x = np.sort(np.random.default_rng(seed).choice(np.linspace(0, 1, 101), len(drops), replace=False))
     curve = VoltageCurve(x, 4.5 - np.cumsum(drops), least)

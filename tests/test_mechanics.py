@@ -55,7 +55,7 @@ def test_strain_operator_is_exact_for_linear_displacements(components):
     np.testing.assert_allclose(strain.reshape(-1, 6), np.tile(expected, (particle.n_cells, 1)), atol=1e-13)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**31), principal=st.tuples(*[st.floats(-0.05, 0.05)] * 3))
 def test_free_single_crystal_has_no_stress_at_any_orientation(seed, principal):
     particle = rectangle_particle(

@@ -160,7 +160,7 @@ def test_content_and_mass_follow_the_formula():
 
 
 @given(st.floats(0.0, 0.4), st.floats(3.2, 4.3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_inactive_metal_dilutes_capacity(zinc, voltage):
     """Two electrons of nickel less for each zinc, in proportion at every voltage."""
     host, diluted = (material("o3-nm", formula=f"NaNi{0.5 - z:.6f}Zn{z:.6f}Mn0.5O2") for z in (0.0, zinc))
@@ -219,7 +219,7 @@ def test_disorder_smears_orderings_of_the_alkali():
 
 
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=12, unique=True), st.floats(0, 0.3), st.randoms())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_smearing_keeps_order_ends_and_straight_lines(places, half, random):
     x = np.unique(np.round(places, 3))
     if len(x) < 3:
@@ -417,7 +417,7 @@ BLOCKS = st.fixed_dictionaries(
 
 
 @given(st.sampled_from(HOSTS), BLOCKS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_any_formula_gives_a_material_or_one_mistake(name, drawn):
     host, total = hosts()[name], sum(drawn["shares"].values())
     shares = {ion: amount / total * (1 - drawn["empty"]) for ion, amount in drawn["shares"].items()}

@@ -210,7 +210,7 @@ def test_meshes_are_good(seed):
     assert lengths.max() < 2.0 * 0.35e-6
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     count=st.integers(1, 30),
     relaxation=st.integers(0, 5),

@@ -87,7 +87,7 @@ def test_one_label_in_two_places_makes_two_grains(tmp_path):
     assert build(tmp_path, labels).n_grains == 3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 4))
 def test_any_image_of_one_piece_makes_a_sound_particle(tmp_path_factory, seed, size, count):
     """Blocks of random labels meet in all ways, four at a corner included."""

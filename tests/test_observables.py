@@ -96,7 +96,7 @@ def test_differential_capacity_of_a_standstill_is_empty():
     assert voltage.size == rate.size == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(1e-3, 1.0), min_size=5, max_size=40), st.integers(0, 2**31))
 def test_differential_capacity_conserves_charge(steps, seed):
     rng = np.random.default_rng(seed)

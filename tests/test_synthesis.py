@@ -43,7 +43,7 @@ def knobs(**changes):
 
 
 @given(st.floats(900, 1400), st.floats(0.1, 50), st.floats(1e-3, 100), st.floats(0, 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_synthesis_gives_settings_that_are_allowed(temperature, hours, rate, homogeneity):
     values = defects_from_synthesis(temperature, hours * HOUR, rate, homogeneity)
     made = DefectSettings.model_validate(
@@ -58,7 +58,7 @@ def test_any_synthesis_gives_settings_that_are_allowed(temperature, hours, rate,
 
 
 @given(st.floats(1000, 1250), st.floats(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_more_heat_and_time_leave_less_behind(temperature, hours):
     for hotter, longer in ((50.0, 0.0), (0.0, 10 * HOUR)):
         before = [f(temperature, hours * HOUR, C) for f in (bonded_share, fault_probability)]

@@ -60,7 +60,7 @@ def test_butler_volmer_slope_and_limits():
     assert np.all(np.isfinite(butler_volmer([-1e3, 1e3], 2.0, 0.5, TEMPERATURE)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**31), voltage=st.floats(-30, 40))
 def test_the_three_relations_hold_together(seed, voltage):
     x, drift, geometry = faces(seed)

@@ -148,7 +148,7 @@ def test_second_order_on_tetrahedra():
     assert np.log2(errors[0] / errors[1]) > 1.7, errors
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), spread=st.floats(0, 3))
 def test_symmetric_and_dissipative_for_any_tensors_and_interfaces(seed, spread):
     rng = np.random.default_rng(seed)
