@@ -211,7 +211,6 @@ def test_a_failure_is_passed_on_with_its_origin() -> None:
 @pytest.mark.parametrize(
     "solve",
     [
-        lambda: 1 / 0,
         lambda: math.exp(1e4),
         lambda: int(math.nan),
         lambda: scipy.linalg.solve(np.full((2, 2), np.nan), np.ones(2)),
@@ -241,8 +240,9 @@ def test_numbers_that_went_astray_are_a_failure_with_a_traceback_in_the_log(
         lambda: float("word"),
         lambda: [][0],
         lambda: "é".encode("ascii"),
+        lambda: sum([]) / len([]),
     ],
 )
 def test_mistakes_in_the_code_are_not_swallowed(solve: Callable[[], Any]) -> None:
-    with pytest.raises((KeyError, ValueError, IndexError)):
+    with pytest.raises((KeyError, ValueError, IndexError, ZeroDivisionError)):
         stage_result(solve, {})
