@@ -7,7 +7,7 @@
 # make bench-gpu  one GPU (CuPy) against the processor, by size; says so where there is none
 # make archive    the finished study as one file            make audit      known vulnerabilities of the lock file
 # make peers      installs atomman and PARDISO, which verification and benchmarks compare with where they are (C compiler)
-# make test-slurm  small studies on a Slurm of two nodes, 4 min: root on Linux, packages slurm-wlm and munge
+# make test-slurm  small studies on a Slurm of two nodes, 6 min: root on Linux, packages slurm-wlm and munge
 #
 # Another study:  make reproduce STUDY=config/my-study.yaml        More to Snakemake:  make reproduce ARGS="-n"
 

@@ -1,5 +1,6 @@
 """A copy of the project to run Snakemake in, so that no test touches the user's results."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -18,6 +20,15 @@ settings.load_profile("any machine")
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "config", "envs", "profiles", "workflow", "uv.lock", "pyproject.toml")
 TINY = "config/tiny.yaml"
+
+
+def script(name: str) -> ModuleType:
+    """A script of the workflow as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass(frozen=True)

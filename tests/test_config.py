@@ -12,6 +12,7 @@ from faultline.config.reference import readme_text, schema_text
 from faultline.config.slices import SLICES, stage_slice
 from faultline.config.stage import from_slice
 from faultline.errors import UserError
+from faultline.interface import electrolyte_temperature
 from faultline.provenance import config_hash
 
 PROJECT = Path(__file__).parents[1]
@@ -247,7 +248,9 @@ def test_the_electrolyte_is_as_warm_as_the_cycling_unless_it_says_otherwise(tmp_
     file = edited(ELECTROLYTE, "water", own + "water")
     case = full(tmp_path, {FULL_CASE: FULL + "temperature: -20 degC\n"} | file)
     assert case.settings.temperature == pytest.approx(253.15)
-    assert stage_slice(case, "interface")["electrolyte"]["temperature"] == pytest.approx(expected)
+    settings = from_slice(stage_slice(case, "interface"))
+    found = electrolyte_temperature(settings.electrolyte, settings.temperature)
+    assert found == pytest.approx(expected)
 
 
 def test_without_exposure_the_gas_data_do_not_matter(tmp_path):

@@ -1,15 +1,14 @@
 """Statistics of the dislocations come by file: what is made with them says which they were."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import xarray as xr
 
-from conftest import ROOT
+from conftest import script
 from faultline.config.slices import stage_slice
 from faultline.dataset import read_dataset, write_dataset
 from faultline.defects.remodelling import RETAINED
@@ -19,14 +18,6 @@ from faultline.statistics import Statistic, write_statistics
 from small_life import small_case
 
 STATISTICS = "statistics.json"
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """Scripts of the workflow: what the light ones load, and the last word on a study."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, script
 from faultline.errors import UserError
 from faultline.provenance import DIVERGED, OK
 from faultline.statistics import Statistic, write_statistics
@@ -58,14 +57,6 @@ def test_a_light_script_loads_no_engine(loaded: dict[str, list[str]], script: st
 
 
 # -- gate --------------------------------------------------------------------------------------------------
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def judged(folder: Path, status: str, *runs_failed: float, strategies: dict[str, float] | None = None) -> str:

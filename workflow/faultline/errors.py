@@ -52,7 +52,7 @@ _ASTRAY = re.compile(
 def not_converged(error: Exception) -> NotConverged | None:
     """What a solve that ended with this error failed of; None where the code is at fault, not the numbers.
 
-    Numbers are at fault where arithmetic failed, or where a library complains of what is not finite or of a
+    Numbers are at fault where one overflows, or where a library complains of what is not finite or of a
     singular matrix. The traceback of such an error goes to the log. A NotConverged is returned as it is.
     """
     if isinstance(error, NotConverged):

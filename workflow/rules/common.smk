@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 from snakemake.persistence import PersistenceBase
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -22,6 +23,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from faultline.config.claims import given_values
 from faultline.config.loader import load_study
+from faultline.config.models import StudySettings
 from faultline.config.slices import (
     gas_slice,
     ranking_slice,
@@ -85,10 +87,11 @@ def read_study():
 STUDY = read_study()
 # For the scripts, as PYTHONPATH above. No parameter: results agree to the tolerance of the solvers, so that another
 # backend shall run nothing again. A profile may choose it too (profiles/gpu).
+BACKENDS = get_args(StudySettings.model_fields["backend"].annotation)
 BACKEND = (workflow.config_settings.config or {}).get("backend", STUDY.settings.backend)
-if BACKEND not in ("cpu", "gpu"):
+if BACKEND not in BACKENDS:
     stop(
-        f"--config backend={BACKEND}: there is no such backend; allowed are cpu and gpu"
+        f"--config backend={BACKEND}: there is no such backend; allowed: {', '.join(BACKENDS)}"
     )
 os.environ.update(FAULTLINE_BACKEND=BACKEND)
 CASES = {case.id: case for case in STUDY.cases}

@@ -335,7 +335,7 @@ class _Loader:
             material=material,
             shell=shell,
             environment=gas,
-            electrolyte=_at_temperature(electrolyte, settings.temperature),
+            electrolyte=electrolyte,
             steps=steps,
             image_sha256=image,
             orientation_sha256=table,
@@ -751,13 +751,6 @@ class _Loader:
                 where = tree.origin(("comparisons", i, "name"))
                 self.problems.add(where, f"'{comparison.name}' stands twice; keep one")
             names.add(comparison.name)
-
-
-def _at_temperature(electrolyte: ElectrolyteSettings | None, cycling: float) -> ElectrolyteSettings | None:
-    """The electrolyte as warm as the cycling (K) where its own file says nothing."""
-    if electrolyte is None or electrolyte.temperature is not None:
-        return electrolyte
-    return electrolyte.model_copy(update={"temperature": cycling})
 
 
 def _control(parent: str | None, variant: _Variant, ids: set[str]) -> str | None:

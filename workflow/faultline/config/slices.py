@@ -164,6 +164,7 @@ def _interface(case: Case) -> dict[str, Any]:
     return {
         "interface": interface,
         "electrolyte": _plain(case.electrolyte),
+        "temperature": case.settings.temperature,
         "material": _of(case.material, "maximum_concentration", "electrolyte_corrosion", *_STATE),
         **_coating(case),
     }

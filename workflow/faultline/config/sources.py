@@ -49,7 +49,7 @@ def life_settings(case: Case) -> dict[str, Any] | None:
 
 
 def _setting_rows(block: BaseModel, prefix: str) -> Iterator[dict[str, Any]]:
-    """Settings that are no material's: an estimate where the description says so, else a choice."""
+    """Settings that are no material's: estimated or calibrated if the description says so, else chosen."""
     for name, field in type(block).model_fields.items():
         value, words = getattr(block, name), field.description or ""
         if isinstance(value, BaseModel):
@@ -60,7 +60,7 @@ def _setting_rows(block: BaseModel, prefix: str) -> Iterator[dict[str, Any]]:
             "key": prefix + name,
             "value": value,
             "unit": quantity.symbol if quantity else "",
-            "status": "estimate" if "estimate" in words else "choice",
+            "status": next((word for word in ("estimate", "calibrated") if word in words), "choice"),
             "source": words,
             "range": None,
         }

@@ -7,6 +7,7 @@ discharge ends at the latest when the alkali is used up.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-POINTS = 200  # of a range of composition, over which polarisation is averaged
+Line = tuple[Floats, Floats]
+POINTS = 200  # of a range over which polarisation is averaged
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,22 @@ def polarisation(overpotential: ArrayLike, current: ArrayLike, site_fraction: Ar
         place, value = np.append(x[before], x[rows]), np.append(over[rows[0]], over[rows])
         order = np.argsort(place, kind="stable")
         halves.append((place[order], value[order]))
-    low, high = max(place[0] for place, _ in halves), min(place[-1] for place, _ in halves)
+    return mean_gap(*halves)
+
+
+def mean_gap(charge: Line, discharge: Line, also: Iterable[ArrayLike] = ()) -> float:
+    """Charge less discharge, mean over the places that both pass; NaN where there are none.
+
+    Args:
+        charge, discharge: rising places (n,), such as compositions or capacities, and the values (n,) there.
+        also: further places (n,), rising, that are to be passed.
+    """
+    ranges = [np.asarray(places, float)[[0, -1]] for places in (charge[0], discharge[0], *also)]
+    low, high = np.max(ranges, axis=0)[0], np.min(ranges, axis=0)[1]
     if not low < high:
         return float("nan")
     grid = np.linspace(low, high, POINTS)
-    charge, discharge = (np.interp(grid, *half) for half in halves)
-    return float(np.mean(charge - discharge))
+    return float(np.mean(np.interp(grid, *charge) - np.interp(grid, *discharge)))
 
 
 def _passed(chosen: Bools, passed: Floats, voltage: Floats) -> tuple[float, float]:

@@ -9,6 +9,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from faultline.life.capacity import Line, mean_gap
+
 Floats = NDArray[np.float64]
 
 
@@ -102,15 +104,9 @@ def differential_capacity(
     return (middles, rate) if direction > 0 else (middles[::-1], rate[::-1])
 
 
-def polarisation(charge: HalfCycle, discharge: HalfCycle, points: int = 200) -> float:
+def polarisation(charge: HalfCycle, discharge: HalfCycle) -> float:
     """Return the mean charge voltage minus the mean discharge voltage over the capacities both pass, V."""
-    ends = [np.sort(half.capacity[[0, -1]]) for half in (charge, discharge)]
-    low, high = max(e[0] for e in ends), min(e[1] for e in ends)
-    if high <= low:
-        return float("nan")
-    grid = np.linspace(low, high, points)
-    over, under = (_voltage_at(half, grid) for half in (charge, discharge))
-    return float(np.mean(over - under))
+    return mean_gap(*(_over_capacity(half) for half in (charge, discharge)))
 
 
 def cycle_table(cycling: xr.Dataset) -> pd.DataFrame:
@@ -145,9 +141,9 @@ CYCLE_COLUMNS = [
 ]
 
 
-def _voltage_at(half: HalfCycle, capacity: Floats) -> Floats:
+def _over_capacity(half: HalfCycle) -> Line:
     order = np.argsort(half.capacity, kind="stable")
-    return np.interp(capacity, half.capacity[order], half.voltage[order])
+    return half.capacity[order], half.voltage[order]
 
 
 def _mean_voltage(halves: list[HalfCycle]) -> float:

@@ -15,12 +15,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from faultline.life.capacity import Line, mean_gap
+
 Floats = NDArray[np.float64]
 
 SAMPLES = 200  # of a cycle's curve, half of them on charge
 FRAMES = 60  # of a cycle's lattice, half of them on charge
 FORMATION = 5  # first cycles, whose best is what retention counts from, as cells are quoted after formation
-POINTS = 200  # of a range of composition, over which polarisation is averaged
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ OF_LIFE = {
     ),
     "end_discharge_capacity": Quantity("mAh/g", "discharge capacity at the end of the life", "higher"),
     "end_polarisation": Quantity(
-        "V", "mean charge less mean discharge voltage at the end of the life", "lower"
+        "V", "charge less discharge voltage at equal composition, at the end of the life", "lower"
     ),
     "end_failed_fraction": Quantity("1", "failed share of the interfaces at the end of the life", "lower"),
     "end_mean_damage": Quantity("1", "mean damage at the end of the life", "lower"),
@@ -148,18 +149,6 @@ def _at(runs: xr.Dataset, series: str, cycle: int) -> Floats:
 # ---- of the voltage curve
 
 
-@dataclass(frozen=True)
-class HalfCurve:
-    """A first charge or discharge: voltage (n,) V over rising mean site fraction (n,); NaN without one."""
-
-    site_fraction: Floats
-    voltage: Floats
-
-    def __call__(self, site_fraction: Floats) -> Floats:
-        """Voltage at site fractions within the half-cycle."""
-        return np.interp(site_fraction, self.site_fraction, self.voltage)
-
-
 def polarisation(runs: xr.Dataset, twins: xr.Dataset | None = None) -> Floats:
     """(n_seeds,) V, charge less discharge voltage of cycle 1, mean over a range of composition.
 
@@ -176,27 +165,20 @@ def polarisation(runs: xr.Dataset, twins: xr.Dataset | None = None) -> Floats:
     return np.array([_gap(pair, others.get(seed, ())) for seed, pair in own.items()])
 
 
-def half_curves(runs: xr.Dataset) -> dict[int, tuple[HalfCurve, HalfCurve]]:
-    """First charge and first discharge by seed."""
+def half_curves(runs: xr.Dataset) -> dict[int, tuple[Line, Line]]:
+    """First charge and first discharge by seed: rising mean site fractions (n,), and V there; NaN without."""
     x, voltage, sign = (runs[name].values for name in ("mean_site_fraction", "voltage", "c_rate_sign"))
     rows = zip(x, voltage, np.broadcast_to(sign, x.shape), strict=True)
     pairs = [(_half_curve(x, v, sign > 0), _half_curve(x, v, sign < 0)) for x, v, sign in rows]
     return {int(seed): pair for seed, pair in zip(runs["seed"].values, pairs, strict=True)}
 
 
-def _half_curve(site_fraction: Floats, voltage: Floats, chosen: NDArray[np.bool_]) -> HalfCurve:
+def _half_curve(site_fraction: Floats, voltage: Floats, chosen: NDArray[np.bool_]) -> Line:
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(site_fraction[rows], kind="stable")]
-    return HalfCurve(site_fraction[rows], voltage[rows])
+    return site_fraction[rows], voltage[rows]
 
 
-def _gap(pair: tuple[HalfCurve, HalfCurve], others: tuple[HalfCurve, ...]) -> float:
-    """Mean of charge less discharge voltage over the compositions that all of these half-cycles pass."""
-    known = [half.site_fraction for half in others if np.isfinite(half.site_fraction).all()]
-    ranges = [half.site_fraction for half in pair] + known
-    low, high = np.max([x[0] for x in ranges]), np.min([x[-1] for x in ranges])
-    if not low < high:
-        return float("nan")
-    grid = np.linspace(low, high, POINTS)
-    charge, discharge = pair
-    return float(np.mean(charge(grid) - discharge(grid)))
+def _gap(pair: tuple[Line, Line], others: tuple[Line, ...]) -> float:
+    """Gap over the compositions that all of these half-cycles pass; those that did not run do not count."""
+    return mean_gap(*pair, also=[x for x, _ in others if np.isfinite(x).all()])

@@ -286,6 +286,13 @@ def misses_words(rows: pd.DataFrame) -> str:
     )
 
 
+def with_verdicts(shown: pd.DataFrame) -> Styler:
+    """A table with the verdicts of its column of that name in their colours."""
+    return styled(shown).map(
+        lambda verdict: f"color: {VERDICT_COLOURS[verdict]}; font-weight: 600", subset=["verdict"]
+    )
+
+
 def misses_table(rows: pd.DataFrame) -> Styler:
     """Return every claim that does not hold, of any kind, with its numbers and why it does not."""
     missed = missed_claims(rows)
@@ -301,9 +308,7 @@ def misses_table(rows: pd.DataFrame) -> Styler:
             "why": [row["miss"] or UNEXPLAINED for row in records],
         }
     )
-    return styled(shown).map(
-        lambda verdict: f"color: {VERDICT_COLOURS[verdict]}; font-weight: 600", subset=["verdict"]
-    )
+    return with_verdicts(shown)
 
 
 def _stated_or_sense(row: dict[Any, Any]) -> str:

@@ -27,9 +27,9 @@ from faultline.observables.claims import (
     success_rates,
 )
 from faultline.observables.comparison import HOLDS, WITHIN_SPREAD
-from faultline.plots.claims import VERDICT_COLOURS
+from faultline.plots.claims import with_verdicts
 from faultline.plots.style import COLOURS, QUIET, WIDTH
-from faultline.plots.tables import number, styled
+from faultline.plots.tables import number
 
 GROUPS: tuple[str, ...] = get_args(StrategyGroup)
 GROUP_COLOURS = dict(zip(GROUPS, COLOURS, strict=True))
@@ -222,9 +222,7 @@ def pairs_table(rows: pd.DataFrame) -> Styler:
             "counted": ["yes" if row["kind"] in COUNTED else str(row["kind"]) for row in records],
         }
     )
-    return styled(shown).map(
-        lambda verdict: f"color: {VERDICT_COLOURS[verdict]}; font-weight: 600", subset=["verdict"]
-    )
+    return with_verdicts(shown)
 
 
 def _difference(value: float, row: dict[Any, Any]) -> str:

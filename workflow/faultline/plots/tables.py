@@ -17,6 +17,7 @@ from faultline.plots.study import CaseResult, Study, split_failed
 PLUS_MINUS = "\u00a0±\u00a0"  # keeps a number with its spread on one line
 MARKS = {
     "estimate": "background-color: #FDE3C0; font-weight: 600",
+    "calibrated": "background-color: #FDE3C0; font-weight: 600",
     "literature": "background-color: #E3EEF7",
     "stated": "background-color: #E2F2EA",
 }
