@@ -196,7 +196,7 @@ def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
 
 
 def front_is_resolved(case: Case) -> Iterator[Finding]:
-    """A front needs a gap, a well, and four elements across."""
+    """A front needs a gap, a well, four elements across and alkali wherever it may be."""
     cycling, geometry, path = case.settings.cycling, case.settings.microstructure, ("cycling", "front_width")
     if cycling.front != "phase_field":
         if cycling.front_width is not None:
@@ -209,6 +209,11 @@ def front_is_resolved(case: Case) -> Iterator[Finding]:
         yield "material", ("spinodal_overpotential",), message
     if len(set(phases)) == 1 or material.thermodynamics != "ocv":
         message = "phase_field needs a lattice table with two phases, and `thermodynamics: ocv`"
+        yield "case", ("cycling", "front"), message
+    if geometry.shell_model == "meshed":  # which holds no alkali, so that nothing there would slow a front
+        message = (
+            "phase_field does not go with a meshed shell; write `model: film` or `front: solid_solution`"
+        )
         yield "case", ("cycling", "front"), message
     least = ELEMENTS_IN_FRONT * geometry.element_size
     if cycling.front_width is None:
