@@ -339,6 +339,19 @@ def test_a_case_is_not_taken_for_another_that_begins_alike():
     assert judged(metrics)["case_mean"] == 1.0
 
 
+def test_a_metric_that_no_run_has_is_named():
+    with pytest.raises(UserError, match="no metric 'n_isolatd'; did you mean"):
+        compare_pairs(
+            {"case": {"status": "ok", "n_isolated": 1.0}, "control": {"status": "diverged"}},
+            [TEST | {"metric": "n_isolatd"}],
+        )
+
+
+def test_a_case_whose_runs_all_failed_is_not_blamed_on_the_metric():
+    failed = {"status": "diverged"}
+    assert judged({"case": failed, "control": failed})["verdict"] == FAILED_RUNS
+
+
 def test_an_empty_study_compares_to_an_empty_table_with_columns():
     table = compare_pairs({}, [])
     assert table.empty

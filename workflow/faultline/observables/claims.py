@@ -13,7 +13,6 @@ retention, beside the one that the number of cycles alone gives.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -35,6 +34,7 @@ from faultline.observables.comparison import (
     effect_over_spread,
     failed_runs,
     judge,
+    near,
     paired_values,
     run_value,
     seed_runs,
@@ -452,7 +452,7 @@ def _scale_of(metrics: Mapping[str, Mapping[str, Any]], case: str, name: str, un
     """Factor from a metric as stored to the claim's unit."""
     present = {key for run in seed_runs(metrics, case).values() for key in run}
     if name not in present:
-        raise _Unusable(f"case {case} has no metric '{name}'{_near(name, present)}")
+        raise _Unusable(f"case {case} has no metric '{name}'{near(name, present)}")
     shown = metric(name)
     return shown.scale * _factor(shown.unit, unit, name)
 
@@ -464,7 +464,7 @@ def _of_strategy(claim: ClaimSettings, computed: ComputedSettings, table: pd.Dat
         return None
     name, known = str(computed.quantity), set(table["quantity"])
     if name not in known:
-        raise _Unusable(f"the catalogue has no quantity '{name}'{_near(name, known)}")
+        raise _Unusable(f"the catalogue has no quantity '{name}'{near(name, known)}")
     rows = rows[rows["quantity"] == name]
     if rows.empty:  # no seed has it: it did not come out
         return _Found(Statistic(math.nan, claim.unit, count=0))
@@ -521,7 +521,7 @@ def _of_run(claim: ClaimSettings, computed: ComputedSettings, run: Mapping[str, 
 
 def _named(run: Mapping[str, Statistic], computed: ComputedSettings, name: str, unit: str) -> Statistic:
     if name not in run:
-        raise _Unusable(f"{computed.shown} has no number or statement '{name}'{_near(name, run)}")
+        raise _Unusable(f"{computed.shown} has no number or statement '{name}'{near(name, run)}")
     return _converted(run[name], unit, name)
 
 
@@ -542,8 +542,3 @@ def _factor(given: str, wanted: str, name: str) -> float:
         return parse_quantity(f"1 {_PLAIN.get(given, given)}", _PLAIN.get(wanted, wanted))
     except Exception as error:  # pint raises many kinds for a target unit that it cannot read
         raise _Unusable(f"{name} is in '{given}', which cannot be converted to '{wanted}'") from error
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+
+from faultline.errors import UserError
 
 MIN_SEEDS = 5
 HOLDS, DOES_NOT_HOLD, WITHIN_SPREAD = "holds", "does not hold", "within spread"
@@ -47,8 +50,14 @@ def compare_pairs(
     Returns:
         One row a comparison: name, metric, case, control, case_mean, control_mean, case_spread,
         control_spread, spread, effect, effect_over_spread, n_seeds, n_failed, expected, verdict, note.
+
+    Raises:
+        UserError: comparisons name metrics that the finished runs of their cases do not have.
     """
     tests = [c if isinstance(c, Comparison) else Comparison(**c) for c in comparisons]
+    unknown = [words for test in tests for words in _unknown_metrics(metrics, test)]
+    if unknown:
+        raise UserError("\n".join(["`comparisons` of the study name metrics that are not there:", *unknown]))
     return pd.DataFrame([_compare(metrics, test) for test in tests], columns=COLUMNS)
 
 
@@ -142,6 +151,21 @@ def failed_runs(metrics: Mapping[str, Mapping[str, Any]], *cases: str) -> int:
     """Return how many runs of these cases ended badly."""
     runs = [run for case in cases for run in seed_runs(metrics, case).values()]
     return sum(run.get("status") != "ok" for run in runs)
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """The ending of a message that names what may have been meant; empty where nothing comes close."""
+    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def _unknown_metrics(metrics: Mapping[str, Mapping[str, Any]], test: Comparison) -> Iterator[str]:
+    """What is wrong where no finished run of a case has the metric, by case."""
+    for case in dict.fromkeys((test.case, test.control)):
+        good = [run for run in seed_runs(metrics, case).values() if run.get("status") == "ok"]
+        present = {key for run in good for key in run}
+        if good and test.metric not in present:
+            yield f"{test.name}: case {case} has no metric '{test.metric}'{near(test.metric, present)}"
 
 
 def _compare(metrics: Mapping[str, Mapping[str, Any]], test: Comparison) -> dict[str, Any]:

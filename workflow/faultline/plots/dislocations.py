@@ -42,6 +42,7 @@ from faultline.plots.tables import MARKS, Html, styled
 from faultline.provenance import OK
 from faultline.statistics import Statistic, read_statistics
 from faultline.textfiles import read_table
+from faultline.writing import whole_file
 
 Array = NDArray[np.float64]
 
@@ -494,7 +495,9 @@ def write_burst_animation(ds: xr.Dataset, path: Path) -> None:
     palette = _with_white(frames[len(frames) // 3].quantize(96, PIL.Image.Quantize.MAXCOVERAGE))
     reduced = [frame.quantize(palette=palette, dither=PIL.Image.Dither.NONE) for frame in frames]
     times = [FRAME_MS] * (len(reduced) - 1) + [1500]
-    reduced[0].save(path, save_all=True, append_images=reduced[1:], duration=times, loop=0, optimize=True)
+    moving: dict[str, Any] = {"save_all": True, "append_images": reduced[1:], "duration": times, "loop": 0}
+    with whole_file(path) as partial:
+        reduced[0].save(partial, format="GIF", optimize=True, **moving)
 
 
 def _with_white(image: PIL.Image.Image) -> PIL.Image.Image:
