@@ -27,6 +27,11 @@ endif
 # Without bytecode a Snakemake start takes 7 s instead of 1.5 s. The others would let foreign packages in.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
+# Snakemake keeps a cache: in the project, as that of the set-up, where there is no home that can be written.
+ifeq ($(shell test -w "$$HOME" && echo yes),)
+export XDG_CACHE_HOME ?= $(CURDIR)/.tools/cache
+endif
+
 .PHONY: reproduce quick test test-slurm lint audit archive verify bench bench-gpu peers report vtu retry-failed unlock envs setup clean-env
 
 reproduce: $(READY)

@@ -1,6 +1,7 @@
 """The tiny study from end to end, with a case that cannot converge: failure is data, and can be mended."""
 
 import json
+import platform
 import re
 import shutil
 import zipfile
@@ -128,6 +129,31 @@ def test_one_core_gives_the_numbers_of_two_to_the_last_bit(
         assert read_dataset(one / file).attrs["seed"] == 1
     for case in GOOD:
         assert_same(one / case / "metrics.json", two / case / "metrics.json")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names kernels of x86 processors")
+def test_another_processor_gives_the_same_physics(
+    on_one_core: Project, clean_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels of linear algebra and of arrays for a processor of 2008, which round in another order.
+
+    Iterations stop elsewhere within their tolerances: by up to 2e-4 of a number, measured.
+    """
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+    dispatched = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", " ".join(dispatched))
+    project = clean_project.copy(tmp_path / "faultline")
+    files = [f"results/tiny/{case}/metrics.json" for case in GOOD]
+    run = project.snakemake("--cores", "2", "--", *files)
+    assert run.code == 0, run.text
+    for file in files:
+        here, there = (json.loads((root / file).read_text()) for root in (on_one_core, project))
+        assert here.keys() == there.keys()
+        for key, value in here.items():
+            if isinstance(value, float):
+                assert there[key] == pytest.approx(value, rel=1e-3, abs=1e-9, nan_ok=True), key
+            elif key != "checksum":
+                assert there[key] == value, key
 
 
 def test_a_study_is_archived_and_unpacks_into_one_that_is_whole(
