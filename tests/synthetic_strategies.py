@@ -113,8 +113,9 @@ def write_catalogue(folder: Path, catalogue: list[MadeStrategy], seeds: int = 5)
     for name, ds in runs.items():
         write_dataset(ds, folder / "strategies" / f"{name}.nc", {})
     entries = {made.name: made.entry for made in catalogue}
-    strategy_table(runs, entries).to_csv(folder / "strategies.csv", index=False)
-    write_statistics(strategy_statistics(runs, entries), folder / "strategies.json")
+    table = strategy_table(runs, entries)
+    table.to_csv(folder / "strategies.csv", index=False)
+    write_statistics(strategy_statistics(runs, table), folder / "strategies.json")
     listed = {
         "name": "made-up",
         "title": "Made-up strategies",

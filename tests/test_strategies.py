@@ -318,7 +318,7 @@ def test_what_a_strategy_cannot_have_gets_no_row() -> None:
 
 def test_statistics_carry_value_effect_and_control_by_name(tmp_path: Path) -> None:
     runs = {"coated": made_runs(COATED, failed=(2,)), "bare": made_runs(BARE)}
-    named = strategy_statistics(runs, {"coated": entry("bare"), "bare": entry(None)})
+    named = strategy_statistics(runs, strategy_table(runs, {"coated": entry("bare"), "bare": entry(None)}))
     write_statistics(named, tmp_path / "s.json")
     found = read_statistics(tmp_path / "s.json")
     failed = found[name_of("coated", "runs_failed")]
@@ -337,7 +337,7 @@ def test_a_strategy_all_of_whose_seeds_failed_is_counted_not_averaged() -> None:
 
 
 def test_samples_go_by_seed() -> None:
-    assert samples(made_runs(COATED), "retention", 300).index.tolist() == [1, 2, 3, 4, 5]
+    assert samples(made_runs(COATED), 300)["retention"].index.tolist() == [1, 2, 3, 4, 5]
 
 
 # ---- what a life shows

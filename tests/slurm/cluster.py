@@ -18,11 +18,20 @@ ENDED = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL"}
 HASTE = ("--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1")
 
 
+# On a cluster with accounting, as its users may have to ask.
+ASKS_ACCOUNTING = ("--slurm-status-command", "sacct")
+
+
 def command(*words: str | Path) -> str:
     """What a command prints; it must succeed."""
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def has_accounting() -> bool:
+    """Whether Slurm keeps a database of jobs (`tools/slurm.sh up --accounting`)."""
+    return "accounting_storage/slurmdbd" in command("scontrol", "show", "config")
 
 
 def wait_until(reached: Callable[[], object], what: str) -> None:
@@ -101,7 +110,8 @@ def on_slurm(project: Project, home: Path, *arguments: str, study: str = TINY) -
     home.mkdir(exist_ok=True)
     before = max((job.id for job in jobs_of(project)), default=0)
     said = home / f"said-{time.monotonic_ns()}.txt"
-    words = ["snakemake", "--configfile", study, "--profile", "profiles/slurm", *HASTE, *arguments]
+    words = ["snakemake", "--configfile", study, "--profile", "profiles/slurm", *HASTE]
+    words += [*(ASKS_ACCOUNTING if has_accounting() else ()), *arguments]
     process = subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=project.root,

@@ -2,11 +2,12 @@
 
 `make test-slurm` runs it, as root on Linux with Debian's Slurm (`tools/slurm.sh` says what is missing). The
 name of this file keeps it out of a plain `pytest`. Most of its time is waiting, so the tests run side by
-side, each in a folder of its own; the one that takes a node away has that node for itself.
+side, each in a folder of its own; the one that takes a node away has that node for itself. Where the cluster
+has accounting (`make test-slurm ACCOUNTING=yes`), Snakemake asks `sacct` for the states of jobs.
 
 What this cluster cannot show: jobs on several machines, file systems that show files late, a memory limit by
-cgroups (here slurmd looks once a second and kills; Slurm then says FAILED, not OUT_OF_MEMORY), accounting
-(`sacct`), and a controller of Slurm that is out of reach, for which the executor waits without a word.
+cgroups (here slurmd looks once a second and kills; Slurm then says FAILED, not OUT_OF_MEMORY), and a
+controller or a database of Slurm that is out of reach, for which the executor waits without a word.
 """
 
 import fcntl
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster import TOOL, Started, command, on_slurm, wait_until
+from cluster import TOOL, Started, command, has_accounting, on_slurm, wait_until
 
 from conftest import Project
 from same_results import assert_same, numbers_of
@@ -241,10 +242,14 @@ def test_a_snakemake_that_is_killed_and_a_node_that_goes_and_returns_lose_no_fin
     node("resume")
     wait_until(lambda: second.states(finished) == ["COMPLETED"], "one job has ended")
     wait_until((project / "waiting").exists, "the other one waits")
+    if has_accounting():  # then the executor learns where the job was, and excludes that node from now on
+        command("scontrol", "update", "partitionname=spare", "nodes=n1,n2")
     node("down")  # it comes back by itself
     wait_until(lambda: second.states(waiting)[0] == "NODE_FAIL", "the node took its job along")
     wait_until(lambda: (project / "waiting").read_text() == "here\n" * 2, "the job is tried again")
     assert second.states(waiting) == ["NODE_FAIL", "RUNNING"]
+    where = command("squeue", "-h", "-j", str(second.jobs(waiting)[-1].id), "-o", "%N").strip()
+    assert where == ("n1" if has_accounting() else "n2")
 
     second.kill()
     assert second.states(waiting)[-1] == "RUNNING"

@@ -1,4 +1,4 @@
-"""Jobs that a killed run left in the queue of Slurm: they would write what the next run writes."""
+"""What Snakemake does not see of Slurm: jobs that a killed run has left, and that a job was cancelled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from faultline.errors import UserError
 
@@ -51,6 +52,26 @@ def refuse_leftovers(folder: Path, submits: bool) -> None:
             f"  scancel {numbers}\n"
             "Then give the same command again."
         )
+
+
+def see_cancelled(executor: Any) -> None:
+    """Let the executor for Slurm see that a job was cancelled, where it asks `sacct`.
+
+    `sacct` then says `CANCELLED by 1000`, with the number of the user. The executor (2.8) knows the first
+    word alone, takes the job for one that runs, and waits for it without end.
+
+    Args:
+        executor: the module `snakemake_executor_plugin_slurm`; None or one of another make is left as it is.
+    """
+    ask = getattr(executor, "query_job_status", None)
+    if ask is None:
+        return
+
+    async def ask_for_words(command: str, logger: Any) -> tuple[dict[str, str] | None, float | None]:
+        states, seconds = await ask(command, logger)
+        return states and {job: state.partition(" by ")[0] for job, state in states.items()}, seconds
+
+    executor.query_job_status = ask_for_words
 
 
 def _settled(folder: Path) -> list[Job]:

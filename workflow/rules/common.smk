@@ -38,7 +38,7 @@ from faultline.provenance import code_hash, config_hash
 from faultline.textfiles import read_json
 from faultline.running import announce, guard, note_study, take, work
 from faultline.scheduling import look_once_a_second
-from faultline.slurm import refuse_leftovers
+from faultline.slurm import refuse_leftovers, see_cancelled
 
 STAGES = [
     "microstructure",
@@ -120,6 +120,7 @@ if workflow.is_main_process:
 else:  # a job on a cluster; the file is open as long as this process lives
     HELD = work(Path(".snakemake").absolute())
 look_once_a_second(JobScheduler)
+see_cancelled(sys.modules.get("snakemake_executor_plugin_slurm"))
 LOGS, BENCHMARKS = f"{RESULTS}/logs", f"{RESULTS}/benchmarks"
 SLICES = {
     stage: {name: stage_slice(case, stage) for name, case in CASES.items()}

@@ -13,8 +13,9 @@ from faultline.textfiles import write_table
 def main(input: Any, output: Any, params: Any) -> None:
     entries = {name: Entry(**entry) for name, entry in params.entries.items()}
     runs = {name: read_dataset(path) for name, path in zip(entries, input, strict=True)}
-    write_statistics(strategy_statistics(runs, entries), Path(output.statistics))
-    write_table(strategy_table(runs, entries), output.table)
+    table = strategy_table(runs, entries)
+    write_statistics(strategy_statistics(runs, table), Path(output.statistics))
+    write_table(table, output.table)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from faultline.observables.comparison import (
 )
 from faultline.observables.strategy_quantities import (
     OF_CURVE,
+    OF_FRAMES,
     OF_LIVES,
+    OF_RECORD,
     QUANTITIES,
     Quantity,
     life_quantities,
@@ -86,27 +88,36 @@ def strategy_table(runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry])
     empty without a control; a failed run on either side withholds it. `judged` says whether that is
     `improved` or `worsened`, empty where there is no better or no verdict.
     """
-    rows = [
-        row
-        for name, entry in entries.items()
-        for quantity in QUANTITIES
-        if (row := _row(name, quantity, runs, entries)) is not None
-    ]
+    rows = [row for name, entry in entries.items() for row in _rows(name, entry, runs)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(
-    name: str, quantity: str, runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry]
-) -> dict[str, Any] | None:
-    """The row of a quantity; None where no seed has it and none has failed, such as a coating without one."""
-    entry, known = entries[name], QUANTITIES[quantity]
-    control = None if entry.control is None else runs[entry.control]
-    values = samples(runs[name], quantity, entry.cycles, control)
-    failed, cycles = lost(runs[name], values), looked_at(quantity, entry.cycles)
-    if cycles is None or (values.isna().all() and not failed):
-        return None
+def _rows(name: str, entry: Entry, runs: Mapping[str, xr.Dataset]) -> Iterator[dict[str, Any]]:
+    """The rows of a strategy: of quantities that a seed has, or lacks because it failed."""
+    own, control = runs[name], None if entry.control is None else runs[entry.control]
+    values = samples(own, entry.cycles, control)
+    others = None if control is None else samples(control, entry.cycles, own)
+    for quantity in QUANTITIES:
+        failed, cycles = lost(own, values[quantity]), looked_at(quantity, entry.cycles)
+        if cycles is None or (values[quantity].isna().all() and not failed):
+            continue
+        row = _alone(name, entry, quantity, cycles, values[quantity], failed)
+        if control is None or others is None:
+            yield row | ALONE
+        else:
+            control_failed = lost(control, others[quantity])
+            yield row | _against(
+                values[quantity], others[quantity], failed, control_failed, QUANTITIES[quantity]
+            )
+
+
+def _alone(
+    name: str, entry: Entry, quantity: str, cycles: int, values: pd.Series[float], failed: int
+) -> dict[str, Any]:
+    """What a row says of the strategy itself."""
+    known = QUANTITIES[quantity]
     own = of_samples(values.tolist(), known.unit)
-    row = {
+    return {
         "strategy": name,
         "title": entry.title,
         "control": entry.control or "",
@@ -123,10 +134,6 @@ def _row(
         "high": own.high,
         "n_failed": failed,
     }
-    if control is None:
-        return row | ALONE
-    others = samples(control, quantity, cycles, runs[name])
-    return row | _against(values, others, failed, lost(control, others), known)
 
 
 def _against(
@@ -161,23 +168,19 @@ def _judged(verdict: str, better: str) -> str:
 
 
 def samples(
-    runs: xr.Dataset, quantity: str, cycle: int | None, twins: xr.Dataset | None = None
-) -> pd.Series[float]:
-    """Values of a quantity by seed; one of the life at a cycle, NaN where there is none.
+    runs: xr.Dataset, cycle: int | None, twins: xr.Dataset | None = None
+) -> dict[str, pd.Series[float]]:
+    """Values of every quantity by seed; those of the life at a cycle, NaN where there is none.
 
     Args:
         runs: of a strategy.
-        quantity: its name.
         cycle: at which the life is looked at.
         twins: of what it is compared with, for quantities that need a range that both pass.
     """
-    if quantity in OF_CURVE:
-        values = polarisation(runs, twins)
-    elif quantity in OF_LIVES:
-        values = life_quantities(runs, cycle)[quantity]
-    else:
-        values = runs[quantity].values
-    return pd.Series(values, index=pd.Index(runs["seed"].values, name="seed"), dtype=float)
+    values = {name: runs[name].values for name in (*OF_RECORD, *OF_FRAMES)}
+    values |= dict.fromkeys(OF_CURVE, polarisation(runs, twins)) | life_quantities(runs, cycle)
+    seeds = pd.Index(runs["seed"].values, name="seed")
+    return {name: pd.Series(found, index=seeds, dtype=float) for name, found in values.items()}
 
 
 def lost(runs: xr.Dataset, values: pd.Series[float]) -> int:
@@ -193,22 +196,18 @@ def name_of(strategy: str, quantity: str, part: str = "") -> str:
     return ":".join(filter(None, (strategy, quantity, part)))
 
 
-def strategy_statistics(runs: Mapping[str, xr.Dataset], entries: Mapping[str, Entry]) -> dict[str, Statistic]:
-    """Statistics by `name_of`: of each strategy `runs_failed` and the quantities in the table.
+def strategy_statistics(runs: Mapping[str, xr.Dataset], table: pd.DataFrame) -> dict[str, Statistic]:
+    """Statistics by `name_of`: of each strategy `runs_failed` and the quantities in its `strategy_table`.
 
     The value of a quantity stands under its name, strategy less control under `:effect` (with the standard
     deviation of the differences; its note holds the verdict), the control's mean under `:control`.
     """
     failed = {
         name_of(name, RUNS_FAILED): Statistic(
-            float(runs[name]["run_failed"].sum()),
-            "1",
-            count=runs[name].sizes["seed"],
-            note=_messages(runs[name]),
+            float(own["run_failed"].sum()), "1", count=own.sizes["seed"], note=_messages(own)
         )
-        for name in entries
+        for name, own in runs.items()
     }
-    table = strategy_table(runs, entries)
     return failed | dict(item for row in table.to_dict("records") for item in _named(row))
 
 
