@@ -8,6 +8,7 @@
 # make archive    the finished study as one file            make audit      known vulnerabilities of the lock file
 # make peers      installs atomman and PARDISO, which verification and benchmarks compare with where they are (C compiler)
 # make test-slurm  small studies on a Slurm of two nodes, 6 min: root on Linux, packages slurm-wlm and munge
+#   ACCOUNTING=yes  on a Slurm that has a database of jobs, which Snakemake then asks (sacct)
 #
 # Another study:  make reproduce STUDY=config/my-study.yaml        More to Snakemake:  make reproduce ARGS="-n"
 
@@ -45,7 +46,7 @@ test: $(READY)
 
 test-slurm:
 	@PYTHON="$(PYTHON)" tools/setup.sh --group slurm
-	@tools/slurm.sh with $(BIN)/pytest -n 4 tests/slurm/on_slurm.py
+	@tools/slurm.sh with $(if $(filter yes,$(ACCOUNTING)),--accounting) $(BIN)/pytest -n 4 tests/slurm/on_slurm.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
