@@ -17,9 +17,21 @@ ENDED = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL"}
 # What makes waiting shorter than a real cluster could bear; all else is as the profile says.
 HASTE = ("--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1")
 
-
 # On a cluster with accounting, as its users may have to ask.
 ASKS_ACCOUNTING = ("--slurm-status-command", "sacct")
+# What a site with another scheduler writes into profiles/cluster-generic.
+SUBMIT = (
+    "sbatch --parsable --comment=rule_{rule}_wildcards_{wildcards.case} --cpus-per-task={threads} "
+    "--mem={resources.mem_mb} --time={resources.runtime} --output=/dev/null"
+)
+STATUS = """\
+#!/bin/sh
+case $(squeue -h -t all -o %T -j "$1") in
+COMPLETED) echo success ;;
+PENDING | CONFIGURING | RUNNING | COMPLETING) echo running ;;
+*) echo failed ;;
+esac
+"""
 
 
 def command(*words: str | Path) -> str:
@@ -106,14 +118,29 @@ class Started:
 
 def on_slurm(project: Project, home: Path, *arguments: str, study: str = TINY) -> Started:
     """Start Snakemake with the profile for Slurm."""
+    asks = ASKS_ACCOUNTING if has_accounting() else ()
+    return _started(project, home, study, "--profile", "profiles/slurm", *HASTE, *asks, *arguments)
+
+
+def by_commands(project: Project, home: Path, *arguments: str) -> Started:
+    """Start Snakemake with the profile for other schedulers, with the commands of Slurm for an example."""
+    home.mkdir(exist_ok=True)
+    status = home / "status.sh"
+    status.write_text(STATUS)
+    status.chmod(0o755)
+    commands = ("--cluster-generic-submit-cmd", SUBMIT, "--cluster-generic-cancel-cmd", "scancel")
+    looks = ("--cluster-generic-status-cmd", str(status), "--latency-wait", "5")
+    profile = ("--profile", "profiles/cluster-generic")
+    return _started(project, home, TINY, *profile, *commands, *looks, *arguments)
+
+
+def _started(project: Project, home: Path, study: str, *words: str) -> Started:
     kept = {name: value for name, value in os.environ.items() if not re.match("PYTHONPATH|SNAKEMAKE_", name)}
     home.mkdir(exist_ok=True)
     before = max((job.id for job in jobs_of(project)), default=0)
     said = home / f"said-{time.monotonic_ns()}.txt"
-    words = ["snakemake", "--configfile", study, "--profile", "profiles/slurm", *HASTE]
-    words += [*(ASKS_ACCOUNTING if has_accounting() else ()), *arguments]
     process = subprocess.Popen(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", "snakemake", "--configfile", study, *words],
         cwd=project.root,
         env=kept | {"HOME": str(home)},
         stdout=said.open("w"),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster import TOOL, Started, command, has_accounting, on_slurm, wait_until
+from cluster import TOOL, Started, by_commands, command, has_accounting, on_slurm, wait_until
 
 from conftest import Project
 from same_results import assert_same, numbers_of
@@ -189,6 +189,25 @@ def test_jobs_killed_are_tried_again_with_more_and_one_beyond_all_limits_is_name
     assert f"{RESULTS}/{HUMID}/exposure.nc" in failed
     logs = list((project / ".snakemake/slurm_logs").rglob(f"rule_exposure/{HUMID}/*.log"))
     assert logs and all("exceeded memory limit" in log.read_text() for log in logs)
+
+
+def test_another_scheduler_by_its_commands_gives_the_same_files_and_tries_again(
+    local: Project, tmp_path: Path, runs: list[Started]
+) -> None:
+    again = job_of("defects", HUMID)
+    project = misbehaving(
+        without(local.copy(tmp_path / "faultline"), "defects", "exposure"), {("defects", HUMID): HANGS_ONCE}
+    )
+    run = by_commands(project, tmp_path / "home", "--", *files_of("defects", "exposure"))
+    runs.append(run)
+    wait_until((project / f"once-defects-{HUMID}").exists, "the job to be cancelled runs")
+    command("scancel", str(run.jobs(again)[0].id))
+    assert run.ended() == 0, run.text
+    assert run.states(again) == ["CANCELLED", "COMPLETED"]
+    assert [job.memory for job in run.jobs(again)] == [2000, 4000]
+    assert {(job.state, job.cpus) for job in run.jobs("rule_exposure")} == {("COMPLETED", 1)}
+    for name in files_of("defects", "exposure"):
+        assert_same(project / name, local / name, "code_hash")
 
 
 def test_a_life_that_runs_out_of_time_goes_on_from_its_last_cycle(
