@@ -165,6 +165,22 @@ def test_layers_take_capacity_and_keep_a_part_of_their_alkali() -> None:
     assert after.outcome.mass_balance_error < 1e-10
 
 
+def test_polarisation_goes_by_the_composition_of_what_is_not_yet_a_layer() -> None:
+    cycle, seen = small_cycle(TWO_WAY), []
+    cycle.observer = lambda model, history: seen.append((model, history))
+    start = cycle.start()
+    thickness = np.full_like(start.layers.surface_layer_thickness, 5e-8)
+    thick = replace(start, layers=replace(start.layers, surface_layer_thickness=thickness))
+    polarised = [cycle(state).outcome.polarisation for state in (start, thick)]
+    assert 0 < polarised[0] < polarised[1]  # a layer resists
+    for state, (model, history) in zip((start, thick), seen, strict=True):
+        time, held = history.column("time"), history.column("mean_site_fraction")
+        x = np.interp(history.field("frame_time"), time, cycle.composition(model, state, held))
+        stored = cycle.active_weight * (1 - model.reconstructed)
+        assert_allclose(x, history.field("site_fraction") @ stored / stored.sum(), rtol=1e-9)
+    assert np.max(np.abs(held - cycle.composition(model, thick, held))) > 0.01  # the mean is not it
+
+
 def test_strain_makes_layers_grow_in_every_cycle() -> None:
     torn, states = course(TWO_WAY)
     _, kept = course(TWO_WAY, renewal="0 nm")

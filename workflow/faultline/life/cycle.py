@@ -43,7 +43,13 @@ from faultline.interface import (
     weakened,
 )
 from faultline.life.capacity import AlkaliLedger, cycle_outcome, polarisation
-from faultline.life.connectivity import Connectivity, ContactSettings, connectivity, supported_blocks
+from faultline.life.connectivity import (
+    Connectivity,
+    ContactSettings,
+    active_cells,
+    connectivity,
+    supported_blocks,
+)
 from faultline.life.faces import (
     cracked_mesh,
     dry_contacts,
@@ -172,7 +178,9 @@ class LifeCycle:
         heated = replace(state, heat=cycler.model.heat_state or state.heat)
         cracked = with_cracks(heated, evolution.state, evolution.slip, history.field("opening"))
         corroded = self._corroded(self._strained(cracked, history), history)
-        return self._aged(self._renewed(corroded, model, history), model, history)
+        aged = self._aged(self._renewed(corroded, model, history), model, history)
+        over = self._polarisation(model, state, history)
+        return replace(aged, outcome=replace(aged.outcome, polarisation=over))
 
     def _model(self, state: LifeState) -> ParticleModel:
         """Laws of the particle with the defects that cycling has left, and without what layers took."""
@@ -336,7 +344,6 @@ class LifeCycle:
         voltage, current, passed, held = (history.column(name) for name in names)
         outcome = replace(
             cycle_outcome(voltage, current, passed, held),
-            polarisation=polarisation(voltage - model.material.voltage(held), current, held),
             mass_balance_error=float(history.column("mass_balance_error").max()),
             max_drift_voltage=float(history.column("max_drift_voltage").max()),
         )
@@ -350,6 +357,26 @@ class LifeCycle:
             ledger=replace(state.ledger, layers=bound),
             outcome=outcome,
         )
+
+    def _polarisation(self, model: ParticleModel, state: LifeState, history: History) -> float:
+        """Of a cycle from `state`, V, at equal composition of what takes part."""
+        x = self.composition(model, state, history.column("mean_site_fraction"))
+        over = history.column("voltage") - model.material.voltage(x)
+        return polarisation(over, history.column("c_rate"), x)
+
+    def composition(self, model: ParticleModel, state: LifeState, held: Array) -> Array:
+        """(n,) mean site fraction of what takes part in a cycle from `state`; NaN where nothing does.
+
+        Layers, rock salt and isolated grains keep their alkali: the mean over the pristine material, `held`
+        (n,) from the cycle's start on, moves less than x does, and not about the same value. What a step in
+        heat takes from the layered share within the cycle is left out.
+        """
+        taking_part = active_cells(self.particle, self.connectivity(state).active)
+        stored = self.active_weight * taking_part * model.layered * (1 - model.reconstructed)
+        total = float(stored.sum())
+        if not total:
+            return np.full_like(held, np.nan)
+        return np.asarray(stored @ state.site_fraction / total + (held - held[0]) / total)
 
     def _frame_means(self, model: ParticleModel, history: History) -> Array:
         """(n_frames,) mean site fraction over the active material, rock salt included."""
