@@ -325,17 +325,6 @@ MALFORMED = {
         "cycling.front",
         "two phases",
     ),
-    "front in a shell": (
-        {"config/config.yaml": "cases: [full]\n"}
-        | edited(
-            "config/cases/full.yaml",
-            "exposure:",
-            "cycling: {front: phase_field, front_width: 1.5 um}\nexposure:",
-        ),
-        "config/cases/full.yaml",
-        "cycling.front",
-        "meshed shell",
-    ),
     "table column missing": (
         {OCV_CSV: OCV.replace("voltage_V", "voltage")},
         OCV_CSV,

@@ -241,7 +241,7 @@ def test_alkali_stays_in_the_hold_and_its_balance_holds_afterwards(oxide: Materi
     passed = 0.2 * oxide.nominal_site_fraction_change
     assert_allclose(mean[-1] - mean[1], passed, rtol=1e-9)
     gain = history.field("site_fraction")[-1] - x  # what is layered takes what the rock salt cannot
-    weight = run.active
+    weight = run.weight
     assert weight @ gain > passed
     assert_allclose(weight @ (run.model.layered * gain), passed, rtol=1e-9)
     turned = history.field("rock_salt")[-1]

@@ -196,7 +196,7 @@ def exposure_has_a_duration(case: Case) -> Iterator[Finding]:
 
 
 def front_is_resolved(case: Case) -> Iterator[Finding]:
-    """A front needs a gap, a well, four elements across and alkali wherever it may be."""
+    """A front needs a gap, a well, and four elements across."""
     cycling, geometry, path = case.settings.cycling, case.settings.microstructure, ("cycling", "front_width")
     if cycling.front != "phase_field":
         if cycling.front_width is not None:

@@ -85,9 +85,9 @@ class BasalPlaneSettings(Settings):
 class ShellSettings(Settings):
     """A layer of another material around the particle: passivation layer, coating, rock salt.
 
-    It lies outside the particle's radius or size, whichever way it is modelled, conducts the alkali, bears
-    load and holds no alkali of its own. A film takes no room: it is a membrane on the surface and a
-    resistance in series with the reaction, first order in its thickness.
+    It lies outside the particle's radius or size, whichever way it is modelled. A film takes no room: it is
+    a membrane on the surface and a resistance in series with the reaction, first order in its thickness. A
+    meshed shell stores alkali as the core does and counts as active material.
     """
 
     thickness: q.Length = Field(description="Thickness of the shell, on top of the particle's radius.")

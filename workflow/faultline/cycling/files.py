@@ -72,7 +72,7 @@ def _cycling_dataset(model: ParticleModel, history: History) -> xr.Dataset:
     stress, x = history.field("stress"), history.field("site_fraction")
     hot = history.models(model)
     held = np.stack([frame.held(row) for frame, row in zip(hot, x, strict=True)])
-    mean = np.average(held[:, model.in_core], axis=1, weights=model.particle.cell_area[model.in_core])
+    mean = np.average(held, axis=1, weights=model.particle.cell_area)
     in_crystal = _crystal_strain(model, stress)
     fields = {
         "site_fraction": (x, "1", "site fraction"),

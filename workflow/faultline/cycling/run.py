@@ -156,12 +156,10 @@ class Cycler:
         self.transport = TransportStep(model, faces, grid)
         self.history = History()
         area = self.transport.area
-        self.weight = area / area.sum()
-        active_area = float(area[model.in_core].sum())
+        self.weight = area / area.sum()  # of the mean over the section, all of which stores alkali
         nominal = model.material.nominal_site_fraction_change
-        # I' = C_rate F c_max dx_nominal A_0 / 3600 s with A_0 the pristine active area
-        self.active = area * model.in_core / active_area  # weights of the mean over the active material
-        self.capacity = FARADAY * model.material.c_max * active_area  # C/m, of a change of x by one
+        # I' = C_rate F c_max dx_nominal A_0 / 3600 s with A_0 the area of the pristine section
+        self.capacity = FARADAY * model.material.c_max * float(area.sum())  # C/m, of a change of x by one
         self.unit_current = self.capacity * nominal / 3600.0
         self.nominal = nominal
         self._progress = Progress(log)
@@ -257,7 +255,7 @@ class Cycler:
         left = np.inf if step.duration_s is None else start + step.duration_s - state.time
         if step.kind != "current" or step.c_rate > 0:
             return left
-        room = self.settings.ceiling - float(self.active @ self.model.held(state.solution.x))
+        room = self.settings.ceiling - float(self.weight @ self.model.held(state.solution.x))
         to_ceiling = room * self.capacity / (abs(step.c_rate) * self.unit_current)
         return min(left, max(to_ceiling, SMALLEST_STEP * largest))
 
@@ -342,7 +340,7 @@ class Cycler:
         inner, outside, far = self.mechanics.inner, 0, 0
         mix, damping = _Mix(len(old), self.mechanics.inner_tolerance), _Damping(1)
         for _ in range(self.settings.largest_iterations):
-            ramp = abs(float(self.active @ (self.model.layered * (guess.x - old)))) / self.nominal
+            ramp = abs(float(self.weight @ (self.model.layered * (guess.x - old)))) / self.nominal
             stress, improved = self.mechanics.trial(guess.x, ramp, inner)
             drift = self._drift(guess.x, stress)
             steadying = self._steadying(guess.x, stress)
@@ -395,7 +393,7 @@ class Cycler:
             if self._held_back(guess, new):
                 raise TooLong(OUTSIDE)
             if max(moved) < 1:
-                ramp = abs(float(self.active @ (self.model.layered * (new.x - old)))) / self.nominal
+                ramp = abs(float(self.weight @ (self.model.layered * (new.x - old)))) / self.nominal
                 stress = self.mechanics.settle(new.x, ramp)
                 return State(state.time + dt, new, none, stress, (new.x - old) / dt)
             x = guess.x + damping(bounded - guess.x)
@@ -465,7 +463,7 @@ class Cycler:
         if step.until_c_rate is not None:
             past[1] = 1.0 - abs(solution.current) / self.unit_current / step.until_c_rate
         if solution.current < 0 and np.isfinite(self.settings.ceiling):
-            mean = float(self.active @ self.model.held(solution.x))
+            mean = float(self.weight @ self.model.held(solution.x))
             past[2] = (mean - self.settings.ceiling) / self.nominal
         return past
 
@@ -509,7 +507,7 @@ class Cycler:
             return given | {"current": sign * step.until_c_rate * self.unit_current}
         if "current" in given:  # whose length is known beforehand
             raise NotConverged("there is no alkali left to discharge")
-        room = self.settings.ceiling - float(self.active @ self.model.held(state.solution.x))
+        room = self.settings.ceiling - float(self.weight @ self.model.held(state.solution.x))
         return given | {"charge": -room * self.capacity}
 
     # -- the record ------------------------------------------------------------------------------------
@@ -518,7 +516,7 @@ class Cycler:
         self.mechanics.commit()
         self.charge += new.solution.current * (new.time - old.time)
         self._record(new, cycle, index, error)
-        done = abs(float(np.sum(self.active * self.model.held(new.solution.x))) - self._frame_mean)
+        done = abs(float(np.sum(self.weight * self.model.held(new.solution.x))) - self._frame_mean)
         if done * self.settings.frames >= self.nominal * (1 - 1e-9):
             self._frame(new)
 
@@ -533,7 +531,7 @@ class Cycler:
             time=state.time,
             voltage=state.solution.voltage,
             c_rate=state.solution.current / self.unit_current,
-            mean_site_fraction=float(self.active @ self.model.held(x)),
+            mean_site_fraction=float(self.weight @ self.model.held(x)),
             # Q = F dx / (3.6 M) in mAh/g, with M in g/mol
             specific_capacity=FARADAY * (self.charge / self.capacity) / (3.6e3 * material.molar_mass),
             cycle=cycle,
@@ -555,7 +553,7 @@ class Cycler:
 
     def _frame(self, state: State) -> None:
         x = state.solution.x
-        self._frame_mean = float(np.sum(self.active * self.model.held(x)))
+        self._frame_mean = float(np.sum(self.weight * self.model.held(x)))
         series = self.history.series
         if self.history.frames and self.history.frames["frame_time"][-1] == state.time:
             return

@@ -140,8 +140,7 @@ class LifeCycle:
     @property
     def active_weight(self) -> Array:
         """(n_cells,) share of each cell in the mean over the pristine active material."""
-        area = self.particle.cell_area * self.pristine_model.in_core
-        return np.asarray(area / area.sum())
+        return np.asarray(self.particle.cell_area / self.particle.area)
 
     def connectivity(self, state: LifeState) -> Connectivity:
         """What each block can exchange in a state."""

@@ -33,10 +33,11 @@ __all__ = ["FARADAY", "ParticleModel", "PassiveLayer"]
 
 @dataclass(frozen=True)
 class PassiveLayer:
-    """A shell that conducts the alkali and bears load, but neither stores more of it nor changes its lattice.
+    """A shell that conducts the alkali and bears load, but does not change its lattice.
 
-    It takes the core's chemical potential, so that x is continuous across the bond: there it only tells the
-    potential. What it conducts is up to its own concentration.
+    It takes the core's chemical potential, so that x is continuous across the bond. What it conducts is up to
+    its own concentration. Where it has cells of its own it stores alkali as the core does, and counts as
+    active material in capacities; a film stores none.
 
     Attributes:
         stiffness: (6, 6), Pa.
@@ -99,17 +100,16 @@ class ParticleModel:
 
     @property
     def capacity(self) -> Array:
-        """(n_cells,) alkali per change of x, c_max (1 - f) (1 - r) in the core, none in a shell, mol/m3."""
-        return self.material.c_max * self.layered * (1 - self.reconstructed) * self.in_core
+        """(n_cells,) alkali per change of x, c_max (1 - f) (1 - r), mol/m3."""
+        return self.material.c_max * self.layered * (1 - self.reconstructed)
 
     def held(self, x: Array) -> Array:
         """(n_cells,) alkali per formula unit as synthesised.
 
-        (1 - r) ((1 - f) x and what rock salt holds) and what a reconstructed share r keeps; none in a shell.
+        (1 - r) ((1 - f) x and what rock salt holds) and what a reconstructed share r keeps.
         """
         inside = x if self.heat_state is None else self.layered * x + self.heat_state.alkali
-        held = (1 - self.reconstructed) * inside + self.reconstructed * self.kept_alkali
-        return held * self.in_core
+        return (1 - self.reconstructed) * inside + self.reconstructed * self.kept_alkali
 
     def corroded(self, share: Array, kept_alkali: float) -> "ParticleModel":
         """The particle with a share (n_cells,) of its core lost to layers that keep some alkali."""
