@@ -210,11 +210,6 @@ def front_is_resolved(case: Case) -> Iterator[Finding]:
     if len(set(phases)) == 1 or material.thermodynamics != "ocv":
         message = "phase_field needs a lattice table with two phases, and `thermodynamics: ocv`"
         yield "case", ("cycling", "front"), message
-    if geometry.shell_model == "meshed":  # which holds no alkali, so that nothing there would slow a front
-        message = (
-            "phase_field does not go with a meshed shell; write `model: film` or `front: solid_solution`"
-        )
-        yield "case", ("cycling", "front"), message
     least = ELEMENTS_IN_FRONT * geometry.element_size
     if cycling.front_width is None:
         yield "case", path, f"is missing; `front: phase_field` needs it, at least {_um(least)} on this mesh"
