@@ -261,7 +261,12 @@ def test_a_sweep_has_an_optimum_only_inside(tmp_path, result):
     assert "most capacity is left at 8.00 nm, and less on either side" in strategy_costs.thickness_words(
         inside
     )
+    assert strategy_costs.as_good(inside, found) == []
     assert "most capacity in the end" in texts(*strategy_costs.thickness_figures(inside))
+    flat = catalogue_of(tmp_path / "c", [CONTROL, *sweep((0.9, 0.75, 0.9))], 5)
+    (level,) = strategy_costs.coating_sweeps(flat)
+    assert {*strategy_costs.as_good(flat, level), strategy_costs.sweep_optimum(flat, level)[0]} == {8, 20}
+    assert "Not less within the spread over seeds" in strategy_costs.thickness_words(flat)
     edge = catalogue_of(tmp_path / "b", [CONTROL, *sweep((0.95, 0.75, 0.9))], 1)
     assert "no optimum lies within it" in strategy_costs.thickness_words(edge)
     assert "no sweep" in strategy_costs.thickness_words(result)

@@ -142,6 +142,16 @@ def sweep_optimum(result: CatalogueResult, sweep: Sweep) -> tuple[float, bool] |
     return float(sweep.thickness[best]), bool(known[0] < best < known[-1])
 
 
+def as_good(result: CatalogueResult, sweep: Sweep) -> list[float]:
+    """Thicknesses (nm) that leave no less than the best one by more than the larger spread of both."""
+    kept = [result.compared(member.name, END_CAPACITY) for member in sweep.members]
+    mean, sd = np.array([(found.mean, found.sd) if found else (math.nan, math.nan) for found in kept]).T
+    best = int(np.nanargmax(mean))
+    near = mean[best] - mean <= np.fmax(sd, sd[best])
+    near[best] = False
+    return [float(thickness) for thickness in np.asarray(sweep.thickness)[near]]
+
+
 def thickness_figures(result: CatalogueResult) -> list[Figure]:
     """Draw what follows from the thickness, one figure a sweep; without one, all coatings in a figure."""
     sweeps = coating_sweeps(result)
@@ -230,12 +240,16 @@ def _sweep_words(result: CatalogueResult, sweep: Sweep) -> str:
     if optimum is None:
         return f"{head}: no life was computed, so that no thickness can be called the best."
     at, inside = optimum
+    near = ", ".join(number(thickness) for thickness in as_good(result, sweep))
+    flat = f" Not less within the spread over seeds: {near} nm." if near else ""
     if inside:
-        return f"{head}: after the life most capacity is left at {number(at)} nm, and less on either side."
-    return (
-        f"{head}: after the life most capacity is left at the end of the sweep, {number(at)} nm; no optimum "
-        "lies within it."
-    )
+        words = f"after the life most capacity is left at {number(at)} nm, and less on either side."
+    else:
+        words = (
+            f"after the life most capacity is left at the end of the sweep, {number(at)} nm; no optimum "
+            "lies within it."
+        )
+    return f"{head}: {words}{flat}"
 
 
 # ---- internal cracks
