@@ -29,6 +29,10 @@ from faultline.microstructure.particle import Particle, SplitMesh, split
 if TYPE_CHECKING:
     from scipy.sparse.linalg import SuperLU
 
+# Drag where nothing holds, of that where something does. A piece which has come loose may lie anywhere in
+# equilibrium, and rounding carried some a hundred times their size away; so it lies near to where it lay.
+LOOSE_DRAG = 1e-3
+
 
 @dataclass(frozen=True)
 class FractureState:
@@ -198,7 +202,7 @@ class FractureModel:
         return self.elasticity.film_tension(self._dofs(state, load), self._axial_strain(state, load))
 
     def displacement(self, state: FractureState, eigenstrain: Floats) -> Floats:
-        """Displacement (n_nodes, 3) of the split mesh, m; free blocks lie wherever they drifted."""
+        """Displacement (n_nodes, 3) of the split mesh, m; free blocks lie near to where they lay."""
         return self.elasticity.vectors(self._dofs(state, self._condensed_load(eigenstrain)))
 
     def incremental_law(self, state: FractureState, ramp: float) -> IncrementalLaw:
@@ -208,7 +212,7 @@ class FractureModel:
             properties=self._points,
             mix=state.mode_mix.ravel(),
             lost=lost,
-            damping=np.where(lost < 1, self.cohesive.viscosity / ramp, 0.0),
+            damping=np.where(lost < 1, 1.0, LOOSE_DRAG) * self.cohesive.viscosity / ramp,
             jump_old=state.jump.reshape(-1, 3)[:, : self.blocks.components],
         )
 

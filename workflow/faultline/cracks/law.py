@@ -155,7 +155,7 @@ class IncrementalLaw:
         properties: at the points.
         mix: (n,) energy share of shear, frozen.
         lost: (n,) stiffness loss D at the start of the step.
-        damping: (n,) c = viscosity / (part of a half-cycle passed), Pa/m; zero where nothing holds any more.
+        damping: (n,) c = viscosity / (part of a half-cycle passed), Pa/m; far less where nothing holds.
         jump_old: (n, m) at the start of the step, m.
     """
 

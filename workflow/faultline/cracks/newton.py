@@ -4,9 +4,10 @@
 
 S is the condensed elasticity less the rank-one term of the axial strain, J gives the jumps, w the tributary
 lengths. Nothing is pinned: rigid motions that no interface resists are in the null space of both the tangent
-and the residual, so CG never sees them. Newton's direction comes from preconditioned CG stopped early (Dembo
-and Steihaug, Math. Program. 26, 190, 1983; forcing of Eisenstat and Walker, SIAM J. Sci. Comput. 17, 16,
-1996) and cut short at negative curvature, which softening brings.
+and the residual, so CG never sees them; those of loose pieces meet a slight drag (`fracture.LOOSE_DRAG`).
+Newton's direction comes from preconditioned CG stopped early (Dembo and Steihaug, Math. Program. 26, 190,
+1983; forcing of Eisenstat and Walker, SIAM J. Sci. Comput. 17, 16, 1996) and cut short at negative curvature,
+which softening brings.
 
 A minimisation runs where the arrays of its `InterfaceSystem` lie: on the host, or on a GPU, to which start,
 load and law are carried and from which the minimum comes back. Fine particles are worth it: on a CPU products
