@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faultline.errors import UserError
 from faultline.observables.comparison import FAILED_RUNS, TOO_FEW_SEEDS, WITHIN_SPREAD
@@ -17,6 +19,8 @@ from faultline.observables.strategies import RUNS_FAILED, Entry, name_of
 from faultline.plots.study import StageFile
 from faultline.statistics import Statistic, read_statistics
 from faultline.textfiles import read_json, read_table
+
+Floats = NDArray[np.float64]
 
 DPI = 110
 
@@ -232,6 +236,41 @@ class CatalogueResult:
     def failed(self, name: str) -> Statistic:
         """How many of its runs found no solution, of how many, and why."""
         return self.statistics.get(name_of(name, RUNS_FAILED), Statistic(math.nan, "1", count=0))
+
+
+# ---- thickness of coatings
+
+LEAST_THICKNESSES = 3  # of a sweep
+NM = 1e9
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Strategies that differ in the thickness of one coating, thinnest first, with their control."""
+
+    coating: str
+    control: Member
+    members: tuple[Member, ...]
+
+    @property
+    def thickness(self) -> Floats:
+        """(n,) in nm."""
+        return np.array([member.coating_thickness for member in self.members]) * NM
+
+
+def coating_sweeps(result: CatalogueResult) -> list[Sweep]:
+    """Coatings of at least three thicknesses on the same control."""
+    found: dict[tuple[str, str], dict[float, Member]] = {}
+    for name in result.strategies:
+        member = result.members[name]
+        if member.coating and math.isfinite(member.coating_thickness):
+            key = (member.coating, str(member.entry.control))
+            found.setdefault(key, {})[member.coating_thickness] = member
+    return [
+        Sweep(coating, result.members[control], tuple(by[t] for t in sorted(by)))
+        for (coating, control), by in found.items()
+        if len(by) >= LEAST_THICKNESSES
+    ]
 
 
 # ---- files

@@ -20,21 +20,22 @@ from faultline.plots.catalogue import (
     CAPACITY,
     CRACKED,
     END_CAPACITY,
+    LEAST_THICKNESSES,
+    NM,
     POLARISATION,
     CatalogueResult,
     Compared,
     Member,
+    Sweep,
+    coating_sweeps,
 )
 from faultline.plots.strategies import empty_figure, from_zero
 from faultline.plots.strategy_maps import MARKERS, group_key, group_looks, label_points
 from faultline.plots.style import COLOURS, WIDTH, message_panel, wrapped
-from faultline.plots.tables import number
 
 Floats = NDArray[np.float64]
 
 LEAST_DILUTION = 0.01  # points of the metal layer
-LEAST_THICKNESSES = 3  # of a sweep
-NM = 1e9
 
 
 # ---- dilution of redox
@@ -100,35 +101,6 @@ def dilution_words(result: CatalogueResult) -> str:
 
 
 # ---- thickness of coatings
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Strategies that differ in the thickness of one coating, thinnest first, with their control."""
-
-    coating: str
-    control: Member
-    members: tuple[Member, ...]
-
-    @property
-    def thickness(self) -> Floats:
-        """(n,) in nm."""
-        return np.array([member.coating_thickness for member in self.members]) * NM
-
-
-def coating_sweeps(result: CatalogueResult) -> list[Sweep]:
-    """Coatings of at least three thicknesses on the same control."""
-    found: dict[tuple[str, str], dict[float, Member]] = {}
-    for name in result.strategies:
-        member = result.members[name]
-        if member.coating and math.isfinite(member.coating_thickness):
-            key = (member.coating, str(member.entry.control))
-            found.setdefault(key, {})[member.coating_thickness] = member
-    return [
-        Sweep(coating, result.members[control], tuple(by[t] for t in sorted(by)))
-        for (coating, control), by in found.items()
-        if len(by) >= LEAST_THICKNESSES
-    ]
 
 
 def sweep_optimum(result: CatalogueResult, sweep: Sweep) -> tuple[float, bool] | None:
@@ -240,13 +212,13 @@ def _sweep_words(result: CatalogueResult, sweep: Sweep) -> str:
     if optimum is None:
         return f"{head}: no life was computed, so that no thickness can be called the best."
     at, inside = optimum
-    near = ", ".join(number(thickness) for thickness in as_good(result, sweep))
+    near = ", ".join(f"{thickness:.3g}" for thickness in as_good(result, sweep))
     flat = f" Not less within the spread over seeds: {near} nm." if near else ""
     if inside:
-        words = f"after the life most capacity is left at {number(at)} nm, and less on either side."
+        words = f"after the life most capacity is left at {at:.3g} nm, and less on either side."
     else:
         words = (
-            f"after the life most capacity is left at the end of the sweep, {number(at)} nm; no optimum "
+            f"after the life most capacity is left at the end of the sweep, {at:.3g} nm; no optimum "
             "lies within it."
         )
     return f"{head}: {words}{flat}"

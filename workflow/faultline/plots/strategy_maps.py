@@ -25,11 +25,13 @@ from faultline.plots.catalogue import (
     EARLY,
     FIRST_DISCHARGE,
     GROUPS,
+    NM,
     POLARISATION,
     CatalogueResult,
     Compared,
     Member,
     Shown,
+    coating_sweeps,
     group_title,
 )
 from faultline.plots.strategies import empty_figure
@@ -183,11 +185,12 @@ def overview(result: CatalogueResult) -> Figure:
     sizes = [p.polarisation.mean for p in points if p.polarisation and math.isfinite(p.polarisation.mean)]
     figure.legend(handles=_overview_key(looks, sizes), loc="outside lower center", ncols=3, fontsize=8.5)
     _corners(axes[0, 0])
+    names = _point_names(result)
     inside = [middle is not None and bool(np.all(np.abs(point.at) <= middle)) for point in points]
     if middle is not None:
         _enlarge(axes[0, 0], axes[1, 0], middle)
-        _label(axes[1, 0], [point for point, here in zip(points, inside, strict=True) if here])
-    _label(axes[0, 0], [point for point, here in zip(points, inside, strict=True) if not here])
+        _label(axes[1, 0], [point for point, here in zip(points, inside, strict=True) if here], names)
+    _label(axes[0, 0], [point for point, here in zip(points, inside, strict=True) if not here], names)
     return figure
 
 
@@ -254,11 +257,17 @@ def _enlarge(ax: Axes, detail: Axes, middle: Floats) -> None:
     detail.set_title("The dashed box, enlarged", loc="left", color="0.4")
 
 
-def _label(ax: Axes, points: Sequence[Point]) -> None:
+def _label(ax: Axes, points: Sequence[Point], names: Mapping[str, str]) -> None:
     if points:
-        label_points(
-            ax, np.array([point.at for point in points]), [point.cracks.member.short for point in points]
-        )
+        labels = [names[point.cracks.member.name] for point in points]
+        label_points(ax, np.array([point.at for point in points]), labels)
+
+
+def _point_names(result: CatalogueResult) -> dict[str, str]:
+    """What to call a strategy beside its point; one of a sweep by its thickness, for want of room."""
+    names = {name: result.members[name].short for name in result.strategies}
+    swept = [member for sweep in coating_sweeps(result) for member in sweep.members if not member.label]
+    return names | {member.name: f"{member.coating_thickness * NM:.3g} nm" for member in swept}
 
 
 def group_looks(result: CatalogueResult, groups: Collection[str]) -> dict[str, tuple[str, str]]:
