@@ -258,9 +258,7 @@ def test_a_sweep_has_an_optimum_only_inside(tmp_path, result):
     (found,) = strategy_costs.coating_sweeps(inside)
     assert found.thickness.tolist() == pytest.approx([2, 8, 20])
     assert strategy_costs.sweep_optimum(inside, found) == (pytest.approx(8), True)
-    assert "most capacity is left at 8 nm, and less on either side" in strategy_costs.thickness_words(
-        inside
-    )
+    assert "most capacity is left at 8 nm, and less on either side" in strategy_costs.thickness_words(inside)
     assert strategy_costs.as_good(inside, found) == []
     assert "most capacity in the end" in texts(*strategy_costs.thickness_figures(inside))
     flat = catalogue_of(tmp_path / "c", [CONTROL, *sweep((0.9, 0.75, 0.9))], 5)
