@@ -445,7 +445,8 @@ class CrackSettings(Settings):
 
     penalty_stiffness: q.PressurePerLength = _default("1e18 Pa/m", "Stiffness of an intact interface.")
     viscosity: q.PressurePerLength = _default(
-        "2e13 Pa/m", "Viscous regularisation per half-cycle; its work is reported."
+        "2e13 Pa/m",
+        "Viscous regularisation per half-cycle; its work is reported. A thousandth acts on parted faces.",
     )
     mixed_mode_exponent: float = Field(
         default=1.75, gt=0, le=5, description="Exponent of Benzeggagh and Kenane."
