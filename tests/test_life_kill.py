@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from numpy.testing import assert_array_equal
@@ -28,7 +27,46 @@ FIRST, SECOND = f"{RESULTS}/block-1-4", f"{RESULTS}/block-5-8"
 CHECKPOINT = ".life.part.nc"
 LONGEST_S = 240.0
 
-Moment = Callable[[Project, float], bool]  # from the project and the seconds since the start
+# Read by the Python of every script as it starts; the first that touches a certain file ends the whole run.
+STRIKE = """
+import os, re, signal, sys
+
+seen = 0
+
+
+def strike(event, arguments):
+    global seen
+    if event == {event!r} and re.search({file!r}, str(arguments[0])):
+        seen += 1
+        if seen == {time!r}:
+            if event == "os.rename":  # it is written whole: leave half of it
+                os.truncate(arguments[0], os.path.getsize(arguments[0]) // 2)
+            os.killpg(os.getsid(0), signal.SIGKILL)
+
+
+sys.addaudithook(strike)
+"""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The moment when a process of the run touches a file while it writes it, so and so often."""
+
+    event: str
+    file: str
+    time: int = 1
+
+    def hook(self) -> str:
+        partial = rf"{re.escape(self.file)}\.\d+\.part$"
+        return STRIKE.format(event=self.event, file=partial, time=self.time)
+
+
+def begins(file: str, time: int = 1) -> Moment:
+    return Moment("open", file, time)
+
+
+def half_written(file: str) -> Moment:
+    return Moment("os.rename", file)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +86,14 @@ def undisturbed(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Pro
     return project
 
 
-def started(project: Project, home: Path) -> subprocess.Popen[str]:
+def started(project: Project, home: Path, moment: Moment | None = None) -> subprocess.Popen[str]:
     """The same command every time, as the leader of a process group of its own."""
     kept = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")
     }
     home.mkdir(exist_ok=True)
+    hook = project / "workflow/sitecustomize.py"  # on the import path of scripts
+    hook.write_text(moment.hook() if moment else "")
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--configfile", STUDY, "--cores", "1", "--", TARGET],
         cwd=project.root,
@@ -66,18 +106,14 @@ def started(project: Project, home: Path) -> subprocess.Popen[str]:
 
 
 def kill_at(moment: Moment, project: Project, home: Path) -> bool:
-    """Start the run and kill all its processes at a moment; whether the run was still going."""
-    process, begin = started(project, home), time.monotonic()
+    """Start the run and kill all its processes at a moment; whether that moment came."""
+    process = started(project, home, moment)
     try:
-        while process.poll() is None and not moment(project, time.monotonic() - begin):
-            assert time.monotonic() - begin < LONGEST_S, (home / "said.txt").read_text()
-            time.sleep(0.001)
-        going = process.poll() is None
+        code = process.wait(LONGEST_S)
     finally:
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
-        process.wait()
     wait_for_the_last(project)
-    return going
+    return code == -signal.SIGKILL
 
 
 def wait_for_the_last(project: Project) -> None:
@@ -86,69 +122,24 @@ def wait_for_the_last(project: Project) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-# ---- moments
-
-
-def after(seconds: float, moment: Moment) -> Moment:
-    """Some time after another moment."""
-    since: list[float] = []
-
-    def reached(project: Project, elapsed: float) -> bool:
-        if not since and moment(project, elapsed):
-            since.append(elapsed)
-        return bool(since) and elapsed >= since[0] + seconds
-
-    return reached
-
-
-def locked(project: Project, _: float) -> bool:
+def locked(project: Project) -> bool:
     return any((project / ".snakemake").glob("locks/*.lock"))
-
-
-def exists(name: str) -> Moment:
-    return lambda project, _: (project / name).exists()
-
-
-def rewritten(name: str) -> Moment:
-    """The file has been written since the run began."""
-    first: list[int | None] = []
-
-    def reached(project: Project, _: float) -> bool:
-        path = project / name
-        now = path.stat().st_ino if path.exists() else None
-        first[:] = first or [now]
-        return now is not None and now != first[0]
-
-    return reached
-
-
-def half_written(folder: str) -> Moment:
-    """A file is being written there, later than any that was left half written before."""
-    before: list[set[Path]] = []
-
-    def reached(project: Project, _: float) -> bool:
-        now = set((project / folder).glob(".*.part"))
-        before[:] = before or [now]
-        return bool(now - before[0])
-
-    return reached
 
 
 def test_a_run_killed_five_times_gives_the_same_life(
     fresh: Project, undisturbed: Project, tmp_path: Path
 ) -> None:
     project = fresh.copy(tmp_path / "faultline")
-    early, between, late = np.random.default_rng(11).uniform(0, [1.5, 0.5, 0.5])
     moments = {
-        "an early stage": after(early, locked),
-        "between two checkpoints": after(between, exists(f"{FIRST}/{CHECKPOINT}")),
-        "writing a checkpoint or result": half_written(FIRST),
-        "between the two files of a block": exists(f"{FIRST}/state.nc"),
-        "the second block": after(late, rewritten(f"{SECOND}/{CHECKPOINT}")),
+        "an early stage": half_written(f"{RESULTS}/.exposure.nc"),
+        "between two checkpoints": begins(f"{FIRST}/.{CHECKPOINT}", 2),
+        "writing a checkpoint": half_written(f"{FIRST}/.{CHECKPOINT}"),
+        "between the two files of a block": begins(f"{FIRST}/.life.nc"),
+        "the second block": begins(f"{SECOND}/.{CHECKPOINT}", 2),
     }
     missed = [name for name, moment in moments.items() if not kill_at(moment, project, tmp_path / "home")]
     assert missed == []
-    assert locked(project, 0.0)  # the last one left its lock; the same command goes on all the same
+    assert locked(project)  # the last one left its lock; the same command goes on all the same
     process = started(project, tmp_path / "home")
     assert process.wait(LONGEST_S) == 0, (tmp_path / "home/said.txt").read_text()
 
@@ -163,7 +154,7 @@ def test_a_run_killed_five_times_gives_the_same_life(
             )
     left = [path for path in (project / "results").rglob(".*") if ".part" in path.name]
     assert left == []
-    assert not locked(project, 0.0)
+    assert not locked(project)
 
 
 def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_alive(
@@ -173,7 +164,7 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_alive(
     first = started(project, tmp_path / "home")
     try:
         begin = time.monotonic()
-        while not locked(project, 0.0):
+        while not locked(project):
             assert first.poll() is None and time.monotonic() - begin < LONGEST_S
             time.sleep(0.01)
         os.killpg(first.pid, signal.SIGSTOP)  # it is alive for as long as this takes
@@ -183,7 +174,7 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_alive(
             assert second.code == 1
             assert f"A run is going on in {project.root}:\n  process {first.pid} on " in second.text
             assert "Traceback" not in second.text
-            assert locked(project, 0.0)
+            assert locked(project)
         assert project.snakemake("-n", "--", other, study=TINY).code == 0
     finally:
         os.killpg(first.pid, signal.SIGKILL)
