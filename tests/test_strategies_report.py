@@ -257,13 +257,14 @@ def test_a_sweep_has_an_optimum_only_inside(tmp_path, result):
     inside = catalogue_of(tmp_path / "a", [CONTROL, *sweep((0.8, 0.75, 0.9))], 1)
     (found,) = strategy_costs.coating_sweeps(inside)
     assert found.thickness.tolist() == pytest.approx([2, 8, 20])
-    assert strategy_costs.sweep_optimum(inside, found) == (pytest.approx(8), True)
+    optimum = strategy_costs.sweep_optimum(inside, found)
+    assert optimum == strategy_costs.Optimum(pytest.approx(8), within=True, as_good=[])
     assert "most capacity is left at 8 nm, and less on either side" in strategy_costs.thickness_words(inside)
-    assert strategy_costs.as_good(inside, found) == []
     assert "most capacity in the end" in texts(*strategy_costs.thickness_figures(inside))
     flat = catalogue_of(tmp_path / "c", [CONTROL, *sweep((0.9, 0.75, 0.9))], 5)
     (level,) = strategy_costs.coating_sweeps(flat)
-    assert {*strategy_costs.as_good(flat, level), strategy_costs.sweep_optimum(flat, level)[0]} == {8, 20}
+    both = strategy_costs.sweep_optimum(flat, level)
+    assert both and {both.thickness, *both.as_good} == {8, 20}
     assert "Not less within the spread over seeds" in strategy_costs.thickness_words(flat)
     edge = catalogue_of(tmp_path / "b", [CONTROL, *sweep((0.95, 0.75, 0.9))], 1)
     assert "no optimum lies within it" in strategy_costs.thickness_words(edge)

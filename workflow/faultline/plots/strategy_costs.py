@@ -103,25 +103,27 @@ def dilution_words(result: CatalogueResult) -> str:
 # ---- thickness of coatings
 
 
-def sweep_optimum(result: CatalogueResult, sweep: Sweep) -> tuple[float, bool] | None:
-    """Thickness (nm) that leaves most capacity, and whether it lies within the sweep; None without lives."""
-    kept = [result.compared(member.name, END_CAPACITY) for member in sweep.members]
-    values = np.array([found.mean if found else math.nan for found in kept])
-    if np.isfinite(values).sum() < LEAST_THICKNESSES:
-        return None
-    best = int(np.nanargmax(values))
-    known = np.flatnonzero(np.isfinite(values))
-    return float(sweep.thickness[best]), bool(known[0] < best < known[-1])
+@dataclass(frozen=True)
+class Optimum:
+    """Thickness (nm) that leaves most capacity after the life, and others that leave as much."""
+
+    thickness: float
+    within: bool  # thinner and thicker ones leave less
+    as_good: list[float]  # they leave less by no more than the larger spread of both
 
 
-def as_good(result: CatalogueResult, sweep: Sweep) -> list[float]:
-    """Thicknesses (nm) that leave no less than the best one by more than the larger spread of both."""
+def sweep_optimum(result: CatalogueResult, sweep: Sweep) -> Optimum | None:
+    """The thickness that leaves most capacity; None where too few lives were computed."""
     kept = [result.compared(member.name, END_CAPACITY) for member in sweep.members]
     mean, sd = np.array([(found.mean, found.sd) if found else (math.nan, math.nan) for found in kept]).T
+    known = np.flatnonzero(np.isfinite(mean))
+    if len(known) < LEAST_THICKNESSES:
+        return None
+    thickness = np.asarray(sweep.thickness, dtype=float)
     best = int(np.nanargmax(mean))
     near = mean[best] - mean <= np.fmax(sd, sd[best])
     near[best] = False
-    return [float(thickness) for thickness in np.asarray(sweep.thickness)[near]]
+    return Optimum(thickness[best].item(), bool(known[0] < best < known[-1]), thickness[near].tolist())
 
 
 def thickness_figures(result: CatalogueResult) -> list[Figure]:
@@ -146,7 +148,7 @@ def _sweep_figure(result: CatalogueResult, sweep: Sweep) -> Figure:
         )
         ax.axhline(bare, color="0.4", linestyle="--", linewidth=1)
         if optimum:
-            ax.axvline(optimum[0], color=COLOURS[1], linestyle=":", linewidth=1.4)
+            ax.axvline(optimum.thickness, color=COLOURS[1], linestyle=":", linewidth=1.4)
         _thickness_axis(ax)
         ax.set_ylabel(wrapped(shown.axis, 26))
     figure.suptitle(f"{sweep.coating} on {sweep.control.entry.title}")
@@ -211,10 +213,10 @@ def _sweep_words(result: CatalogueResult, sweep: Sweep) -> str:
     optimum = sweep_optimum(result, sweep)
     if optimum is None:
         return f"{head}: no life was computed, so that no thickness can be called the best."
-    at, inside = optimum
-    near = ", ".join(f"{thickness:.3g}" for thickness in as_good(result, sweep))
+    at = optimum.thickness
+    near = ", ".join(f"{thickness:.3g}" for thickness in optimum.as_good)
     flat = f" Not less within the spread over seeds: {near} nm." if near else ""
-    if inside:
+    if optimum.within:
         words = f"after the life most capacity is left at {at:.3g} nm, and less on either side."
     else:
         words = (
