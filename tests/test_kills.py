@@ -56,8 +56,8 @@ def started(project: Project, home: Path) -> subprocess.Popen[bytes]:
 def ended_before(process: subprocess.Popen[bytes], project: Project, delay: float) -> bool:
     """Wait until so long after the run has listed its files; with a delay below 0 only until it has begun."""
     begin, lists = time.monotonic(), project / ".snakemake/locks/0.output.lock"
-    old = lists.stat().st_mtime_ns if lists.exists() else 0
-    while not lists.exists() or lists.stat().st_mtime_ns == old:
+    old = written(lists)
+    while written(lists) in (None, old):
         if process.poll() is not None:
             return True
         if delay < 0 and time.monotonic() - begin > 1.0:
@@ -69,6 +69,14 @@ def ended_before(process: subprocess.Popen[bytes], project: Project, delay: floa
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def written(path: Path) -> int | None:
+    """When the file was written (ns); None where there is none, as it may be gone at any moment."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def workers(session: int) -> list[str]:

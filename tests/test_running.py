@@ -119,7 +119,8 @@ def test_a_second_run_is_refused_and_told_who_runs(folder: Path) -> None:
         assert left(folder) == CLEARED
 
 
-def test_a_glance_at_the_lock_is_not_taken_for_a_run(folder: Path) -> None:
+def test_a_glance_at_the_lock_is_not_taken_for_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "GLANCE_S", 20.0)  # however slow this machine is just now
     with (folder / ".snakemake/running").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         release = subprocess.Popen(["sleep", "0.3"], pass_fds=[file.fileno()])  # shares the lock

@@ -18,7 +18,7 @@ def test_looks_that_are_due_are_one():
     look_once_a_second(Scheduler)
     scheduler = Scheduler()
     for _ in range(20):
-        scheduler._schedule_reevalutation(0.05)
+        scheduler._schedule_reevalutation(0.5)
     assert scheduler._open_jobs.acquire(timeout=5)
     assert not scheduler._open_jobs.acquire(timeout=0.2)
     scheduler._schedule_reevalutation(0.0)
