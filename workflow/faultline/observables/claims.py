@@ -89,9 +89,9 @@ class Numbers:
 class ClaimRow:
     """A claim with its number and verdict; the first twelve fields are the columns of claims.csv.
 
-    `computed` is, in `unit`, the mean over seeds, or the mean difference of a case and its control; `low` and
-    `high` are one standard deviation below and above, or the range that a statistic comes with; NaN where
-    there is none. `position`, `position_low` and `position_high` say the same on the scale of the tolerance:
+    `computed` is, in `unit`, the mean over seeds, or the mean difference of a case and its control (of
+    percentages in points); `low` and `high` are one standard deviation below and above, or the range that a
+    statistic comes with; NaN where there is none. `position`, `position_low` and `position_high` say the same on the scale of the tolerance:
     (computed - stated) / tolerance, in agreement from -1 to 1, or for an ordering the effect in the expected
     direction over its spread, in agreement above 1. `count` is the number of samples. `strategy`, `control`,
     `measure` and `cycles` say which quantity of which strategy it is, after how many cycles. `paired` is the
@@ -275,7 +275,7 @@ def _row(claim: ClaimSettings, numbers: Numbers) -> ClaimRow:
         source=claim.source,
         kind=claim.kind,
         quantity=claim.quantity,
-        unit=claim.unit,
+        unit=_shown_unit(claim),
         stated=math.nan if claim.stated is None else claim.stated,
         computed=math.nan,
         low=math.nan,
@@ -300,6 +300,13 @@ def _row(claim: ClaimSettings, numbers: Numbers) -> ClaimRow:
     at, low, high = _positions(claim, computed, found)
     verdict = _verdict(claim, computed, found)
     return replace(row, verdict=verdict, position=at, position_low=low, position_high=high)
+
+
+def _shown_unit(claim: ClaimSettings) -> str:
+    """The claim's unit; of a difference between percentages, points."""
+    of = claim.computed
+    difference = of is not None and (of.control is not None or of.against is not None)
+    return "points" if difference and claim.unit == "%" else claim.unit
 
 
 def tolerance_words(claim: ClaimSettings) -> str:

@@ -228,8 +228,7 @@ def pairs_table(rows: pd.DataFrame) -> Styler:
 def _difference(value: float, row: dict[Any, Any]) -> str:
     if math.isnan(value):
         return "–"
-    unit = "points" if row["unit"] == "%" else row["unit"]
-    return f"{value:+.3g} {unit}".rstrip()
+    return f"{value:+.3g} {row['unit']}".rstrip()
 
 
 def _over_spread(row: dict[Any, Any]) -> str:

@@ -53,6 +53,7 @@ LEVERS = {
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GOOD = LinearSegmentedColormap.from_list("good", ["#D55E00", "#FFFFFF", "#0072B2"])  # worse, same, better
+CONTROL = "0.75"  # its colour beside the strategy
 PAIRS = 6  # of voltage curves
 CROWD, CROWDED = 12, 0.35  # points, and share of the widths in which half of them make a crowd
 
@@ -386,25 +387,24 @@ def curve_figure(result: CatalogueResult) -> Figure:
     )
     for ax, name in zip(grid.flat, names, strict=False):
         member = result.members[name]
-        _draw_curves(ax, result.members[str(member.entry.control)], "0.45", "--")
-        _draw_curves(ax, member, COLOURS[0], "-")
+        # The control broad, so that it shows where the strategy has the same curve.
+        _draw_curves(ax, result.members[str(member.entry.control)], color=CONTROL, linewidth=3)
+        _draw_curves(ax, member, color=COLOURS[0], linewidth=1)
         ax.set_title(wrapped(member.title, 40), fontsize=8.5)
         ax.set(xlabel="charge extracted (mAh/g)", ylabel="voltage (V)")
     for ax in list(grid.flat)[len(names) :]:
         ax.remove()
     marks = [
-        Line2D([], [], color=COLOURS[0], label="strategy"),
-        Line2D([], [], color="0.45", linestyle="--", label="control"),
+        Line2D([], [], color=COLOURS[0], linewidth=1, label="strategy"),
+        Line2D([], [], color=CONTROL, linewidth=3, label="control"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2)
     return figure
 
 
-def _draw_curves(ax: Axes, member: Member, colour: str, style: str) -> None:
+def _draw_curves(ax: Axes, member: Member, **looks: Any) -> None:
     voltage, capacity = (member.runs[name].values for name in ("voltage", "specific_capacity"))
     signs = np.broadcast_to(member.runs["c_rate_sign"].values, voltage.shape)
     for seed, direction in itertools.product(range(len(voltage)), (1, -1)):
         half = signs[seed] == direction
-        ax.plot(
-            capacity[seed, half], voltage[seed, half], color=colour, linestyle=style, linewidth=1, alpha=0.8
-        )
+        ax.plot(capacity[seed, half], voltage[seed, half], **looks)
