@@ -104,7 +104,8 @@ rule vtu:
 
 
 onsuccess:
-    print(closing_words(REPORTS + CLAIMS_REPORTS), file=sys.stderr)
+    further = [VERIFICATION_REPORT, rules.sensitivity_notebook.output.html]
+    print(closing_words(REPORTS + CLAIMS_REPORTS, further), file=sys.stderr)
 
 
 onerror:

@@ -74,6 +74,13 @@ def test_a_quantity_of_a_strategy_is_held_against_what_is_stated():
     assert judged(claim(OWN, kind="calibration")).verdict == CALIBRATION
 
 
+def test_differences_of_percentages_are_in_points():
+    assert judged(claim(OWN)).unit == "%"
+    found = judged(ordering(unit="%"))
+    assert found.unit == "points" and found.computed == pytest.approx(20.0)
+    assert judged(ordering(unit="nm"), line(unit="m", effect=2e-9)).unit == "nm"
+
+
 @pytest.mark.parametrize(
     ("tolerance", "unit", "stated", "factor", "inside", "outside"),
     [

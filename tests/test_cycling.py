@@ -150,6 +150,26 @@ def test_a_discharge_that_would_run_far_past_its_cutoff_ends_on_it(monkeypatch: 
     assert again.solution.voltage == pytest.approx(3.5, abs=POTENTIAL_TOLERANCE)
 
 
+@pytest.mark.parametrize("drift", [False, True])
+def test_single_cells_a_little_beyond_the_tables_end_no_step(
+    drift: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Multipoint fluxes on a coarse mesh overshoot where a nearly full particle takes up more."""
+    run = cycler(shipped("o3-nfm"), drift=drift)
+    state = run._initial(np.full(run.model.particle.n_cells, 0.99))
+    x = np.full(run.model.particle.n_cells, 0.995)
+    x[3] = 1.004
+    voltage = run.transport._open_circuit(run._bounded(x)) - 0.1
+    found = Iterate(x, voltage, -run.unit_current, 60.0, -0.1)
+    monkeypatch.setattr(run.transport, "iterate", lambda *given, **control: found)
+    assert run._rms(x - run._bounded(x)) > SITE_FRACTION_TOLERANCE  # and yet nothing in the mean
+    new = run._implicit(state, {"current": -run.unit_current}, 60.0)
+    assert_allclose(new.solution.x, x, rtol=0)
+    x[:] = 1.004
+    with pytest.raises(TooLong, match="leaves the tables"):
+        run._implicit(state, {"current": -run.unit_current}, 60.0)
+
+
 def test_a_polarisation_that_swings_is_damped() -> None:
     """Newton's method on the arctangent jumps from side to side for ever beyond 1.39."""
     damping, guess = _Damping(1), Iterate(np.zeros(1), 0.0, 1.0, polarisation=1.5)

@@ -460,14 +460,16 @@ def test_figures_without_a_sound_step_say_so():
     plt.close("all")
 
 
-def test_words_claim_no_more_than_the_intervals():
+def test_words_claim_no_more_than_the_intervals(monkeypatch):
     clear = plots.screening_words(result_of(made_runs(linear)))
     assert "*a* matters most" in clear and "clearly ahead of all others" in clear
     assert "always gives the higher value" in clear
     assert "Capacity that stays**: the same in all runs" in clear
     assert "Changed nothing in any run: c." in clear
-    level = plots.screening_words(result_of(made_runs(lambda a, b, c: a * c + b * c)))
-    assert "cannot be told apart from" in level
+    level = result_of(made_runs(lambda a, b, c: a * c + b * c))
+    assert "cannot be told apart from *b*, *a*." in plots.screening_words(level)
+    monkeypatch.setattr(plots, "NAMED", 1)
+    assert "cannot be told apart from *b* and 1 more." in plots.screening_words(level)
     few = plots.screening_words(result_of(made_runs(linear, trajectories=2)))
     assert "too few trajectories" in few and "clearly" not in few
     failed = plots.screening_words(result_of(made_runs(linear, lost=[(1, 2)])))

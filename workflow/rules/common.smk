@@ -579,16 +579,21 @@ def claimed_strategies():
     return [name for name in STRATEGIES if name in named]
 
 
-def closing_words(reports):
-    """Where to look now; nothing for a run that only made single files."""
+def closing_words(reports, further):
+    """Where to look now; nothing for a run that only made single files.
+
+    `reports` are those of every whole study, `further` those of targets of their own.
+    """
+    further = [report for report in further if Path(report).exists()]
     if not all(Path(report).exists() for report in reports):
-        return ""
+        heading = "\n  Reports so far, to be opened in a browser:\n"
+        return heading + "".join(f"    {one}\n" for one in further) if further else ""
     return "\n".join(
         [
             "",
             f"{STUDY.settings.title or STUDY.file}: done, {len(CASES)} cases.",
             "  Reports, to be opened in a browser:",
-            *[f"    {report}" for report in reports],
+            *[f"    {report}" for report in [*reports, *further]],
             "  Cases against their controls:",
             f"    {RESULTS}/study/comparisons.csv",
             "  What every other file holds:",

@@ -91,12 +91,12 @@ class ClaimRow:
 
     `computed` is, in `unit`, the mean over seeds, or the mean difference of a case and its control (of
     percentages in points); `low` and `high` are one standard deviation below and above, or the range that a
-    statistic comes with; NaN where there is none. `position`, `position_low` and `position_high` say the same on the scale of the tolerance:
-    (computed - stated) / tolerance, in agreement from -1 to 1, or for an ordering the effect in the expected
-    direction over its spread, in agreement above 1. `count` is the number of samples. `strategy`, `control`,
-    `measure` and `cycles` say which quantity of which strategy it is, after how many cycles. `paired` is the
-    effect in the expected direction over the standard deviation of the differences between twins, which
-    share grains and seed; verdicts do not depend on it.
+    statistic comes with; NaN where there is none. `position`, `position_low` and `position_high` say the same
+    on the scale of the tolerance: (computed - stated) / tolerance, in agreement from -1 to 1, or for an
+    ordering the effect in the expected direction over its spread, in agreement above 1. `count` is the number
+    of samples. `strategy`, `control`, `measure` and `cycles` say which quantity of which strategy it is,
+    after how many cycles. `paired` is the effect in the expected direction over the standard deviation of the
+    differences between twins, which share grains and seed; verdicts do not depend on it.
     """
 
     id: str

@@ -42,7 +42,7 @@ WORDS = {
     "retention": "capacity that stays",
 }
 SHORT = {"failed_fraction": "failed", "mean_damage": "damage", "retention": "retention"}
-NAMED = 6  # factors with a name in the plane
+NAMED = 6  # factors with a name in the plane, and in a sentence
 FEW = 4  # trajectories below which no order is called sure
 Factors = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -237,7 +237,7 @@ def _nothing(result: Screening, why: str = "no step ended well") -> Figure:
 
 
 def rank_table(result: Screening) -> Styler:
-    """Return a row a factor: rank and mu*, with mu and sigma, for every output."""
+    """Return a row a factor: rank and mu*, with mu, for every output; sigma would be too wide for a page."""
     rows = [_ranked(result, name) for name in result.order]
     caption = (
         f"{result.title}: effects of whole ranges at cycle {result.cycles}, in percentage points; μ* ± "
@@ -256,7 +256,6 @@ def _ranked(result: Screening, name: str) -> dict[str, Any]:
         row[f"rank, {short}"] = f"{found['rank']:.0f}" if moved else "–"
         row[f"μ* {short}"] = size if moved or not found["n"] else "none"
         row[f"μ {short}"] = number(found["mu"] * PERCENT, sign=True)
-        row[f"σ {short}"] = number(found["sigma"] * PERCENT)
     return row
 
 
@@ -349,9 +348,17 @@ def _first(result: Screening, output: str) -> str:
     head = f"{what}: {span}. *{factor_title(str(first.name))}* matters most, {size} percentage points"
     if not table["n"].max() >= FEW:
         return f"{head}; too few trajectories to call an order sure."
-    level = [f"*{factor_title(name)}*" for name in level_with_first(table)]
-    tail = f", but cannot be told apart from {', '.join(level)}" if level else ", clearly ahead of all others"
-    return f"{head}{tail}.{_kind(first)}"
+    return f"{head}{_rivals(table)}.{_kind(first)}"
+
+
+def _rivals(table: pd.DataFrame) -> str:
+    """What the first factor cannot be told apart from, the largest named."""
+    level = table.loc[level_with_first(table)].sort_values("mu_star", ascending=False, kind="stable").index
+    if level.empty:
+        return ", clearly ahead of all others"
+    named = ", ".join(f"*{factor_title(str(name))}*" for name in level[:NAMED])
+    more = len(level) - NAMED
+    return f", but cannot be told apart from {named}" + (f" and {more} more" if more > 0 else "")
 
 
 def _kind(row: pd.Series[Any]) -> str:
