@@ -586,8 +586,13 @@ def closing_words(reports, further):
     """
     further = [report for report in further if Path(report).exists()]
     if not all(Path(report).exists() for report in reports):
-        heading = "\n  Reports so far, to be opened in a browser:\n"
-        return heading + "".join(f"    {one}\n" for one in further) if further else ""
+        named = [
+            "",
+            "  Reports so far, to be opened in a browser:",
+            *[f"    {one}" for one in further],
+            "",
+        ]
+        return "\n".join(named) if further else ""
     return "\n".join(
         [
             "",
